@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Every command, a line of help each; the work is done by bin/ and boot/.
+
+export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG
+
+.PHONY: help dom0 shell check check-long kernel tree refresh series deb clean \
+	packages fetch
+
+help:	## this list
+	@echo "Commands:"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
+	@echo "Variables:"
+	@sed -n 's/^## //p' Makefile
+
+## BASE=...          which folder of patches/ (the default is in patches/default)
+## LINUX=DIR         a kernel tree of your own in place of the download; it is not modified
+## CMDLINE=...       added to dom0's command line; XEN_CMDLINE=... to Xen's
+## MEM=6G CPUS=2     the machine; QEMU_EXTRA=... further arguments for QEMU
+
+dom0: kernel fetch	## build the kernel, boot it as Xen dom0 in QEMU, drive real devices, report
+	@boot/dom0
+
+shell: kernel fetch	## the same dom0, with a prompt
+	@boot/shell
+
+check:	## all tests that fit into 45 minutes on 2 cores
+	@bin/check
+
+check-long:	## all tests
+	@bin/check long
+
+kernel: packages	## build the patched kernel for the boots
+	@bin/build-kernel
+
+tree: packages	## build/<base>/linux: a git branch with a commit a patch, to work in
+	@bin/assemble
+
+refresh:	## write that branch back to patches/ and the new files
+	@bin/refresh
+
+series: tree	## the series as mails, with cover letter; SIGNOFF=1 signs it off
+	@bin/export
+
+deb:	## Debian packages of the patched kernel; CONFIG=/boot/config-... DEBUG=1
+	@bin/install-packages build deb
+	@bin/deb
+
+clean:	## remove what was built, but for the tree to work in
+	@bin/clean
+
+packages:
+	@bin/install-packages build boot
+
+fetch: packages
+	@bin/fetch-xen
