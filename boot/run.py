@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots scenarios and reports.  Started by boot/scenario, boot/dom0 and boot/shell."""
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import machine
+import report
+import scenario as scenarios
+import watch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("build", "")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def version(name):
+    """The one line of $build/<name>.version; None when it is not there."""
+    try:
+        with open(os.path.join(BUILD, f"{name}.version"), encoding="utf-8") as file:
+            return file.readline().strip()
+    except FileNotFoundError:
+        return None
+
+
+def kernel_of(scenario):
+    image = "arch/x86/boot/bzImage"
+    if scenario["patch"]:
+        name = os.path.splitext(scenario["patch"])[0]
+        return os.path.join(BUILD, f"kernel-{name}", image)
+    return os.path.abspath(os.environ.get("KERNEL") or os.path.join(BUILD, "kernel", image))
+
+
+def time_scale():
+    """All time limits are multiplied by this, for a slow machine."""
+    text = os.environ.get("TIME_SCALE") or "1"
+    try:
+        return float(text)
+    except ValueError:
+        raise scenarios.Bad(f"TIME_SCALE={text}: want a number") from None
+
+
+def make_patched(patch):
+    name = os.path.splitext(patch)[0]
+    program = os.path.join(HERE, "patched-kernel")
+    if subprocess.run([program, name], check=False).returncode:
+        raise scenarios.Bad(f"the kernel with {patch} could not be built")
+
+
+def new_run(name):
+    """$build/runs/<time>-<name>, with runs/latest pointing at it."""
+    runs = os.path.join(BUILD, "runs")
+    os.makedirs(runs, exist_ok=True)
+    stem = time.strftime("%Y%m%d-%H%M%S-") + name
+    for count in range(100):
+        leaf = stem + (f".{count}" if count else "")
+        try:
+            os.mkdir(os.path.join(runs, leaf))
+            break
+        except FileExistsError:
+            continue
+    link = os.path.join(runs, f".latest.{os.getpid()}")
+    os.symlink(leaf, link)
+    os.replace(link, os.path.join(runs, "latest"))
+    return os.path.join(runs, leaf)
+
+
+def prepare(scenario, shell=False):
+    """A run directory with all that its qemu-cmd needs."""
+    inputs = {"kernel": kernel_of(scenario),
+              "initramfs": os.path.join(BUILD, "initramfs.cpio"),
+              "nic-peer": os.path.join(HERE, "nic-peer")}
+    if scenario["mode"] == "xen":
+        inputs["xen"] = os.path.join(BUILD, "xen")
+    for what, path in inputs.items():
+        if not os.path.exists(path):
+            raise scenarios.Bad(f"no {what}: {path} is missing (make dom0 makes it)")
+    rundir = new_run(scenario["name"])
+    for what, path in inputs.items():
+        os.symlink(path, os.path.join(rundir, what))
+    args = machine.qemu(scenario, os.environ.get("QEMU_EXTRA", ""), shell)
+    text = machine.script(scenario, args)
+    path = os.path.join(rundir, "qemu-cmd")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+    return rundir, text
+
+
+def clean_up(rundir):
+    for disk in machine.DISKS:
+        try:
+            os.remove(os.path.join(rundir, disk))
+        except FileNotFoundError:
+            pass
+
+
+def boot(scenario):
+    scale = time_scale()
+    if scenario["patch"]:
+        make_patched(scenario["patch"])
+    rundir, text = prepare(scenario)
+    say(f"{scenario['name']}: {scenario['what']}")
+    say("  " + text.split("\nexec ", 1)[1].replace("\\\n\t", "").strip())
+    start = time.monotonic()
+    run = watch.Run(rundir, scenario, say, scale)
+    try:
+        cause = run.run()
+    finally:
+        clean_up(rundir)
+    seconds = time.monotonic() - start
+    console = ""
+    try:
+        with open(os.path.join(rundir, "console.log"), encoding="utf-8",
+                  errors="replace", newline="") as file:
+            console = file.read()
+    except FileNotFoundError:
+        pass
+    result = report.Report(console, scenario, cause, version("linux"), version("xen"))
+    for name, content in (("report.txt", result.text()), ("report.json", result.json())):
+        with open(os.path.join(rundir, name), "w", encoding="utf-8") as file:
+            file.write(content)
+    return result, rundir, seconds
+
+
+def verdict(scenario, reasons):
+    """None when the run went as the scenario expects, else why not."""
+    word, _, pattern = scenario["expect"].partition(" ")
+    if word == "pass":
+        return "; ".join(reasons) or None
+    if not reasons:
+        return "passed, but had to fail: the harness did not notice"
+    if not any(re.search(pattern, reason) for reason in reasons):
+        return f"failed for another reason than {pattern!r}: {'; '.join(reasons)}"
+    return None
+
+
+def run_scenarios(names, show):
+    bad = 0
+    for name in names:
+        scenario = scenarios.apply_user(scenarios.load(name), os.environ)
+        result, rundir, seconds = boot(scenario)
+        wrong = verdict(scenario, result.reasons)
+        log = os.path.join(rundir, "console.log")
+        if show:
+            print("\n" + result.text(), flush=True)
+        if wrong:
+            bad += 1
+            print(f"not ok {name} - {wrong} ({log})", flush=True)
+        else:
+            expected = "" if scenario["expect"] == "pass" else " (failed as it must)"
+            print(f"ok {name} - {seconds:.0f} s{expected}", flush=True)
+    return bad
+
+
+def run_shell():
+    scenario = scenarios.apply_user(scenarios.load("forced"), os.environ)
+    scenario.update(name="shell", what="a prompt on the console", test="shell")
+    rundir, text = prepare(scenario, shell=True)
+    say(text.split("\nexec ", 1)[1])
+    say(f"The console is logged in {rundir}/console.log.  To leave: exit")
+    tty = None
+    if sys.stdin.isatty() and shutil.which("stty"):
+        tty = subprocess.run(["stty", "-g"], stdout=subprocess.PIPE, text=True,
+                             check=False).stdout.strip()
+    try:
+        status = subprocess.run([os.path.join(rundir, "qemu-cmd")], check=False).returncode
+    finally:
+        if tty:
+            subprocess.run(["stty", tty], check=False)
+        clean_up(rundir)
+    say(f"\nThe machine is off.  Console: {rundir}/console.log")
+    return status
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--show", action="store_true", help="print the whole reports")
+    parser.add_argument("--shell", action="store_true", help="a prompt instead of a test")
+    parser.add_argument("--list", action="store_true", help="list the scenarios")
+    parser.add_argument("names", nargs="*", help="scenarios of boot/scenarios")
+    options = parser.parse_args()
+    # Being ended is like Ctrl-C: the machine must not stay behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if not BUILD:
+            raise scenarios.Bad("start this through boot/scenario, boot/dom0 or boot/shell")
+        if options.list:
+            for name in scenarios.names():
+                scenario = scenarios.load(name)
+                print(f"{name:16} {'long ' if scenario['long'] else ''}{scenario['what']}")
+            return 0
+        if options.shell:
+            return run_shell()
+        if not options.names:
+            raise scenarios.Bad(f"which scenario? There are: {' '.join(scenarios.names())}")
+        for name in options.names:
+            scenarios.load(name)
+        return 1 if run_scenarios(options.names, options.show) else 0
+    except scenarios.Bad as bad:
+        say(f"error: {bad}")
+        return 2
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
