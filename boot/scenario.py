@@ -15,7 +15,7 @@ KEYS = {
     "XEN_CMDLINE": ("", "for Xen's command line"),
     "test": ("devices", "programs of boot/guest to run, separated by commas"),
     "patch": ("", "boot the kernel that has boot/scenarios/<patch> on top"),
-    "limit": ("300", "seconds in all"),
+    "limit": ("420", "seconds in all"),
     "silence": ("120", "seconds without a line on the console"),
     "long": ("", "1: for check-long only"),
     "expect": ("pass", "pass, or: fail <regular expression of a reason>"),

@@ -221,6 +221,7 @@ class ReportTest(unittest.TestCase):
 
     def test_kunit(self):
         self.bad(CONSOLE, "no KUnit suite", "kunit=1\n")
+        self.bad("[    1.0] ok 1 swiotlb # SKIP\n" + CONSOLE, "no KUnit suite", "kunit=1\n")
         self.good("[    1.0] ok 1 swiotlb\n" + CONSOLE, "kunit=1\n")
         self.bad("[    1.0]     not ok 3 choice\n[    1.1] ok 1 swiotlb\n" + CONSOLE,
                  "KUnit: not ok 3 choice", "kunit=1\n")
@@ -292,7 +293,7 @@ class RulesTest(unittest.TestCase):
         "out of memory": ["Out of memory: Killed process 99 (fio)",
                           "swapper/0: page allocation failure: order:10, mode:0xcc0"],
         "no room for the swiotlb pool": ["software IO TLB: No low mem",
-                                         "software IO TLB: hi: no memory for a pool, all devices use lo",
+                                         "software IO TLB: hi: no pool, all devices use lo",
                                          "software IO TLB: Cannot allocate buffer"],
         "a swiotlb pool is smaller than asked": [
             "software IO TLB: SWIOTLB bounce buffer size adjusted 32768 -> 16384 slabs",

@@ -14,7 +14,7 @@
 #include <linux/sizes.h>
 
 #define TEST_NSLABS	((unsigned long)(SZ_1M >> IO_TLB_SHIFT))
-#define TEST_NAREAS	2U
+#define TEST_NAREAS	4U
 #define TEST_SEGMENTS	(TEST_NSLABS / IO_TLB_SEGSIZE)
 
 struct swiotlb_test {
@@ -22,7 +22,6 @@ struct swiotlb_test {
 	struct io_tlb_mem mem;
 	/* A buffer to be bounced, as large as the largest mapping */
 	u8 *buf;
-	unsigned long old_nareas;
 };
 
 static struct device *test_device(struct kunit *test)
@@ -52,13 +51,15 @@ static void test_place(struct swiotlb_test *t, enum swiotlb_type type,
 static void test_add_pool(struct kunit *test, enum swiotlb_type type,
 			  u64 bus_start)
 {
+	/* With CONFIG_SWIOTLB_DYNAMIC no more are looked at than these. */
+	unsigned int nareas = clamp(default_nareas, 1U, TEST_NAREAS);
 	struct swiotlb_test *t = test->priv;
 	struct io_tlb_pool *pool = &t->mem.defpool[type];
 	void *tlb;
 
 	pool->slots = kunit_kcalloc(test, TEST_NSLABS, sizeof(*pool->slots),
 				    GFP_KERNEL);
-	pool->areas = kunit_kcalloc(test, TEST_NAREAS, sizeof(*pool->areas),
+	pool->areas = kunit_kcalloc(test, nareas, sizeof(*pool->areas),
 				    GFP_KERNEL);
 	tlb = kunit_kmalloc(test, SZ_1M, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pool->slots);
@@ -66,7 +67,7 @@ static void test_add_pool(struct kunit *test, enum swiotlb_type type,
 	KUNIT_ASSERT_NOT_NULL(test, tlb);
 
 	swiotlb_init_io_tlb_pool(pool, type, virt_to_phys(tlb), TEST_NSLABS,
-				 true, TEST_NAREAS);
+				 true, nareas);
 	add_mem_pool(&t->mem, pool);
 	test_place(t, type, bus_start);
 }
@@ -84,14 +85,13 @@ static int swiotlb_test_init_lo(struct kunit *test)
 	for (int type = 0; type < SWIOTLB_MAX; type++)
 		INIT_LIST_HEAD_RCU(&t->mem.pools[type]);
 #endif
-	/* The number of areas to look at, if no default pool was set up */
-	t->old_nareas = default_nareas;
-	default_nareas = max_t(unsigned long, default_nareas, TEST_NAREAS);
-
 	t->buf = kunit_kmalloc(test, IO_TLB_SEGMENT_BYTES, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t->buf);
 	t->dev = test_device(test);
 	t->dev->dma_io_tlb_mem = &t->mem;
+
+	if (IS_ENABLED(CONFIG_SWIOTLB_DYNAMIC) && !default_nareas)
+		kunit_skip(test, "the kernel runs without swiotlb");
 
 	test_add_pool(test, SWIOTLB_LO, SZ_16M);
 	return 0;
@@ -110,8 +110,19 @@ static void swiotlb_test_exit(struct kunit *test)
 {
 	struct swiotlb_test *t = test->priv;
 
-	default_nareas = t->old_nareas;
-	t->dev->dma_io_tlb_mem = &io_tlb_default_mem;
+	/* Also called when init did not get to its end */
+	if (t && t->dev)
+		t->dev->dma_io_tlb_mem = &io_tlb_default_mem;
+}
+
+/*
+ * Divide a pool into fewer areas: the part of LO that is not reserved may end in
+ * the middle of one.
+ */
+static void test_set_nareas(struct io_tlb_pool *pool, unsigned int nareas)
+{
+	pool->nareas = nareas;
+	pool->area_nslabs = pool->nslabs / nareas;
 }
 
 static phys_addr_t test_map(struct swiotlb_test *t, size_t size,
@@ -284,7 +295,7 @@ static void swiotlb_test_both_pools(struct kunit *test)
  * that what it leaves would be useless if it were scattered. Then a 32-bit
  * device gets its largest mappings from the rest.
  */
-static void swiotlb_test_fallback_and_reserve(struct kunit *test)
+static void test_fallback_and_reserve(struct kunit *test)
 {
 	struct swiotlb_test *t = test->priv;
 	unsigned long taken[SWIOTLB_MAX] = {}, n, kept = 0;
@@ -293,6 +304,14 @@ static void swiotlb_test_fallback_and_reserve(struct kunit *test)
 	addrs = kunit_kcalloc(test, SWIOTLB_MAX * TEST_NSLABS, sizeof(*addrs),
 			      GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, addrs);
+
+	/* Where the search goes on is in the reserve, if that is in the area. */
+	*t->dev->dma_mask = DMA_BIT_MASK(32);
+	for (n = 0; n < TEST_SEGMENTS - 1; n++)
+		addrs[n] = test_map(t, IO_TLB_SEGMENT_BYTES, DMA_TO_DEVICE);
+	while (n--)
+		test_unmap(t, addrs[n], IO_TLB_SEGMENT_BYTES, DMA_TO_DEVICE);
+	*t->dev->dma_mask = DMA_BIT_MASK(64);
 
 	for (n = 0; n < SWIOTLB_MAX * TEST_NSLABS; n++) {
 		addr = test_map(t, IO_TLB_SIZE, DMA_TO_DEVICE);
@@ -330,6 +349,24 @@ static void swiotlb_test_fallback_and_reserve(struct kunit *test)
 	while (n--)
 		test_unmap(t, addrs[n], IO_TLB_SIZE, DMA_TO_DEVICE);
 	test_expect_empty(test);
+	kunit_kfree(test, addrs);
+}
+
+static void swiotlb_test_fallback_and_reserve(struct kunit *test)
+{
+	struct swiotlb_test *t = test->priv;
+	struct io_tlb_pool *pool = &t->mem.defpool[SWIOTLB_LO];
+
+	for (unsigned int n = pool->nareas; n; n /= 2) {
+		test_set_nareas(pool, n);
+#ifdef CONFIG_DEBUG_FS
+		for (int type = 0; type < SWIOTLB_MAX; type++) {
+			atomic_long_set(&t->mem.fallbacks[type], 0);
+			atomic_long_set(&t->mem.failures[type], 0);
+		}
+#endif
+		test_fallback_and_reserve(test);
+	}
 }
 
 /* Without HI, as in a restricted DMA pool, there is no reserve. */
@@ -375,6 +412,7 @@ static void swiotlb_test_bus_alignment(struct kunit *test)
 	struct swiotlb_test *t = test->priv;
 	struct io_tlb_pool *pool = &t->mem.defpool[SWIOTLB_HI];
 	phys_addr_t addrs[64];
+	int in_hi = 0;
 
 	/* 5 pages off */
 	test_place(t, SWIOTLB_HI, ALIGN(SZ_8G + pool->start % SZ_256K +
@@ -392,6 +430,7 @@ static void swiotlb_test_bus_alignment(struct kunit *test)
 			addrs[i] = test_map(t, size, DMA_TO_DEVICE);
 			if (test_type(t, addrs[i]) != SWIOTLB_HI)
 				continue;
+			in_hi++;
 			bus = pool->bus.start + addrs[i] - pool->start;
 			KUNIT_EXPECT_EQ_MSG(test, bus / SZ_64K,
 					    (bus + size - 1) / SZ_64K,
@@ -411,7 +450,64 @@ static void swiotlb_test_bus_alignment(struct kunit *test)
 		}
 	}
 	dma_set_min_align_mask(t->dev, 0);
+	KUNIT_EXPECT_GE(test, in_hi, 2 * 16);
 	test_expect_empty(test);
+}
+
+#ifndef CONFIG_ARCH_HAS_PHYS_TO_DMA
+/* A device that sees memory through windows has to see all of HI in one. */
+static void swiotlb_test_windows(struct kunit *test)
+{
+	struct swiotlb_test *t = test->priv;
+	struct io_tlb_pool *pool = &t->mem.defpool[SWIOTLB_HI];
+	struct bus_dma_region map[4] = {
+		{ .cpu_start = SZ_16M, .dma_start = SZ_16M, .size = SZ_1M },
+	};
+
+	t->dev->dma_range_map = map;
+
+	/* All of it, shifted down to where 32 bits are enough */
+	map[1].cpu_start = pool->bus.start;
+	map[1].dma_start = SZ_1G;
+	map[1].size = SZ_1M;
+	KUNIT_EXPECT_EQ(test, SWIOTLB_HI, test_choice(t, DMA_BIT_MASK(32), 0));
+	KUNIT_EXPECT_EQ(test, SWIOTLB_LO, test_choice(t, DMA_BIT_MASK(30), 0));
+
+	/* Not the last page of it */
+	map[1].size = SZ_1M - SZ_4K;
+	KUNIT_EXPECT_EQ(test, SWIOTLB_LO, test_choice(t, DMA_BIT_MASK(64), 0));
+
+	/* Which is somewhere else */
+	map[2].cpu_start = map[1].cpu_start + map[1].size;
+	map[2].dma_start = SZ_2G;
+	map[2].size = SZ_4K;
+	KUNIT_EXPECT_EQ(test, SWIOTLB_LO, test_choice(t, DMA_BIT_MASK(64), 0));
+
+	/* None of it */
+	map[1].size = 0;
+	KUNIT_EXPECT_EQ(test, SWIOTLB_LO, test_choice(t, DMA_BIT_MASK(64), 0));
+
+	t->dev->dma_range_map = NULL;
+	test_expect_empty(test);
+}
+#endif
+
+static void swiotlb_test_limit_nareas(struct kunit *test)
+{
+	for (unsigned int nareas = 1; nareas <= 64; nareas *= 2) {
+		for (unsigned int segments = 1; segments <= 200; segments++) {
+			unsigned long nslabs = segments * IO_TLB_SEGSIZE;
+			unsigned int n = limit_nareas(nareas, nslabs);
+
+			KUNIT_EXPECT_TRUE(test, is_power_of_2(n));
+			KUNIT_EXPECT_LE(test, n, nareas);
+			KUNIT_EXPECT_EQ(test, nslabs % (n * IO_TLB_SEGSIZE), 0);
+			/* No more areas would do. */
+			if (n < nareas)
+				KUNIT_EXPECT_NE(test, 0, nslabs %
+						(2 * n * IO_TLB_SEGSIZE));
+		}
+	}
 }
 
 #ifdef CONFIG_DEBUG_FS
@@ -448,6 +544,10 @@ static struct kunit_case swiotlb_test_cases[] = {
 	KUNIT_CASE(swiotlb_test_fallback_and_reserve),
 	KUNIT_CASE(swiotlb_test_too_large),
 	KUNIT_CASE(swiotlb_test_bus_alignment),
+#ifndef CONFIG_ARCH_HAS_PHYS_TO_DMA
+	KUNIT_CASE(swiotlb_test_windows),
+#endif
+	KUNIT_CASE(swiotlb_test_limit_nareas),
 #ifdef CONFIG_DEBUG_FS
 	KUNIT_CASE(swiotlb_test_counters),
 #endif
@@ -480,9 +580,10 @@ static struct kunit_suite swiotlb_lo_test_suite = {
 static void swiotlb_test_fill_hi(struct kunit *test)
 {
 	struct io_tlb_mem *mem = &io_tlb_default_mem;
-	unsigned long segments = mem->nslabs[SWIOTLB_HI] / IO_TLB_SEGSIZE;
+	struct io_tlb_pool *pool = &mem->defpool[SWIOTLB_HI];
+	unsigned long segments = pool->nslabs / IO_TLB_SEGSIZE;
 	size_t bytes = IO_TLB_SEGMENT_BYTES, words = bytes / sizeof(u64);
-	unsigned long n, i, wrong = 0;
+	unsigned long n, i, free = 0, wrong = 0;
 	struct device *dev;
 	phys_addr_t *addrs;
 	u64 *buf;
@@ -492,9 +593,13 @@ static void swiotlb_test_fill_hi(struct kunit *test)
 
 	dev = test_device(test);
 	buf = kunit_kmalloc(test, bytes, GFP_KERNEL);
-	addrs = kvmalloc_array(segments, sizeof(*addrs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
+	addrs = kvmalloc_array(segments, sizeof(*addrs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, addrs);
+
+	/* Drivers may have some of it, and more while the test runs. */
+	for (i = 0; i < segments; i++)
+		free += pool->slots[i * IO_TLB_SEGSIZE].list == IO_TLB_SEGSIZE;
 
 	for (n = 0; n < segments; n++) {
 		memset64(buf, n + 1, words);
@@ -502,7 +607,6 @@ static void swiotlb_test_fill_hi(struct kunit *test)
 						  0, DMA_TO_DEVICE,
 						  DMA_ATTR_NO_WARN);
 		if (swiotlb_type_of(dev, addrs[n]) != SWIOTLB_HI) {
-			/* Drivers may have some of it. */
 			swiotlb_tbl_unmap_single(dev, addrs[n], bytes,
 						 DMA_TO_DEVICE, 0);
 			break;
@@ -510,7 +614,7 @@ static void swiotlb_test_fill_hi(struct kunit *test)
 		cond_resched();
 	}
 	kunit_info(test, "%lu of %lu segments mapped\n", n, segments);
-	KUNIT_EXPECT_GE(test, n, segments * 95 / 100);
+	KUNIT_EXPECT_GE(test, n, free * 95 / 100);
 
 	for (i = 0; i < n; i++) {
 		u64 *tlb = phys_to_virt(addrs[i]);
@@ -543,107 +647,99 @@ static struct kunit_suite swiotlb_pools_test_suite = {
 kunit_test_suites(&swiotlb_test_suite, &swiotlb_lo_test_suite,
 		  &swiotlb_pools_test_suite);
 
-/* In slabs, where they are not as before */
-#define SAME		ULONG_MAX
+#define NONE		ULONG_MAX
 #define LO_DEFAULT	((unsigned long)(IO_TLB_DEFAULT_SIZE >> IO_TLB_SHIFT))
 #define HI64(n)		(IS_ENABLED(CONFIG_64BIT) ? (n) : 0)
 #define HI64_WARNINGS	(IS_ENABLED(CONFIG_64BIT) ? 0 : 1)
 
 static const struct swiotlb_parse_case {
 	const char *str;
+	/* Sizes in slabs */
 	unsigned long lo, nareas, hi;
 	bool force, noforce;
 	unsigned int warnings;
 } swiotlb_parse_cases[] = {
 	/* What had a meaning before there was HI */
-	{ "", LO_DEFAULT, 0, 0 },
-	{ "force", LO_DEFAULT, 0, 0, true },
-	{ "noforce", LO_DEFAULT, 0, 0, false, true },
-	{ "1024", 1024, 0, 0 },
-	{ "0x8000", 32768, 0, 0 },
-	{ "010", 128, 0, 0 },
-	{ "1000", 1024, 0, 0 },
-	{ "1024,", 1024, 0, 0 },
-	{ "1024,force", 1024, 0, 0, true },
+	{ "", LO_DEFAULT, NONE, 0 },
+	{ "force", LO_DEFAULT, NONE, 0, true },
+	{ "noforce", LO_DEFAULT, NONE, 0, false, true },
+	{ "1024", 1024, NONE, 0 },
+	{ "0x8000", 32768, NONE, 0 },
+	{ "010", 128, NONE, 0 },
+	{ "1000", 1024, NONE, 0 },
+	{ "1024,", 1024, NONE, 0 },
+	{ "1024,force", 1024, NONE, 0, true },
 	{ "1024,2", 1024, 2, 0 },
-	{ "1024,3", 1024, 4, 0 },
-	{ "1024,0", 1024, 1, 0 },
-	{ "128,4", 512, 4, 0 },
+	{ "1024,3", 1024, 3, 0 },
+	{ "1024,0", 1024, 0, 0 },
+	{ "128,4", 128, 4, 0 },
 	{ "1024,2,force", 1024, 2, 0, true },
 	{ "1024,2,noforce", 1024, 2, 0, false, true },
-	{ "1024,,force", 1024, 0, 0, true },
-	{ ",force", LO_DEFAULT, 0, 0, true },
-	{ ",,force", LO_DEFAULT, 0, 0, true },
+	{ "1024,,force", 1024, NONE, 0, true },
+	{ ",force", LO_DEFAULT, NONE, 0, true },
+	{ ",,force", LO_DEFAULT, NONE, 0, true },
 	{ ",4", LO_DEFAULT, 4, 0 },
 	/* The third number, and sizes in bytes */
 	{ "1024,2,4096", 1024, 2, HI64(4096), false, false, HI64_WARNINGS },
-	{ "64M,,2G,force", 32768, 0, HI64(1048576), true, false, HI64_WARNINGS },
-	{ ",,1m", LO_DEFAULT, 0, HI64(512), false, false, HI64_WARNINGS },
+	{ "64M,,2G,force", 32768, NONE, HI64(1048576), true, false, HI64_WARNINGS },
+	{ ",,1m", LO_DEFAULT, NONE, HI64(512), false, false, HI64_WARNINGS },
 	{ "1M,2,0,noforce", 512, 2, 0, false, true, HI64_WARNINGS },
-	{ "1K", 128, 0, 0 },
-	{ "257K", 256, 0, 0 },
+	{ "1K", 128, NONE, 0 },
+	{ "257K", 256, NONE, 0 },
 	/* What cannot be used leaves what was there */
-	{ "x", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "-1", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "+1", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "64X", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "64MB", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "M", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "9999999999999999", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "99999999999999999999999", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "18446744073709551615G", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "0000000000000000000000000000000000001", LO_DEFAULT, 0, 0, false, false, 1 },
-	{ "1024,-2", 1024, 0, 0, false, false, 1 },
-	{ "1024,4294967297", 1024, 0, 0, false, false, 1 },
-	{ "1024,2K", 1024, 0, 0, false, false, 1 },
+	{ "x", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "-1", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "+1", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "64X", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "64MB", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "M", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "9999999999999999", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "99999999999999999999999", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "18446744073709551615G", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "0000000000000000000000000000000000001", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "1024,-2", 1024, NONE, 0, false, false, 1 },
+	{ "1024,4294967297", 1024, NONE, 0, false, false, 1 },
+	{ "1024,2K", 1024, NONE, 0, false, false, 1 },
 	{ "1024,2,-1", 1024, 2, 0, false, false, 1 },
 	{ "1024,2,9999999G", 1024, 2, 0, false, false, 1 },
 	{ "1024,2,2G2", 1024, 2, 0, false, false, 1 },
-	{ "frce", LO_DEFAULT, 0, 0, false, false, 1 },
+	{ "frce", LO_DEFAULT, NONE, 0, false, false, 1 },
 	{ "1024,2,0,frce", 1024, 2, 0, false, false, 1 + HI64_WARNINGS },
 	{ "1024,2,0,7", 1024, 2, 0, false, false, 1 + HI64_WARNINGS },
-	{ "force,1024", LO_DEFAULT, 0, 0, true, false, 1 },
-	{ "force,noforce,7", LO_DEFAULT, 0, 0, true, false, 1 },
-	{ "-1,-1,-1,x,y", LO_DEFAULT, 0, 0, false, false, 5 },
+	{ "1024force", LO_DEFAULT, NONE, 0, false, false, 1 },
+	{ "1024,2force", 1024, NONE, 0, false, false, 1 },
+	{ "force,", LO_DEFAULT, NONE, 0, true },
+	{ "1024,force,", 1024, NONE, 0, true },
+	{ "force,1024", LO_DEFAULT, NONE, 0, true, false, 1 },
+	{ "force,noforce,7", LO_DEFAULT, NONE, 0, true, false, 1 },
+	{ "-1,-1,-1,x,y", LO_DEFAULT, NONE, 0, false, false, 5 },
 };
 
 static void __init swiotlb_test_parse(struct kunit *test)
 {
-	unsigned long nslabs[SWIOTLB_MAX], nareas = default_nareas;
-	bool force = swiotlb_force_bounce, noforce = swiotlb_force_disable;
-
-	memcpy(nslabs, default_nslabs, sizeof(nslabs));
 	for (int i = 0; i < ARRAY_SIZE(swiotlb_parse_cases); i++) {
 		const struct swiotlb_parse_case *c = &swiotlb_parse_cases[i];
+		struct swiotlb_request req = {
+			.nslabs = { [SWIOTLB_LO] = LO_DEFAULT },
+			.nareas = NONE,
+		};
 		unsigned int warnings;
 		char str[64];
 
-		default_nslabs[SWIOTLB_LO] = LO_DEFAULT;
-		default_nslabs[SWIOTLB_HI] = 0;
-		default_nareas = 0;
-		swiotlb_force_bounce = false;
-		swiotlb_force_disable = false;
-
 		strscpy(str, c->str);
-		warnings = swiotlb_parse(str);
-		KUNIT_EXPECT_EQ_MSG(test, default_nslabs[SWIOTLB_LO], c->lo,
+		warnings = swiotlb_parse(str, &req);
+		KUNIT_EXPECT_EQ_MSG(test, req.nslabs[SWIOTLB_LO], c->lo,
 				    "'%s'", c->str);
-		KUNIT_EXPECT_EQ_MSG(test, default_nslabs[SWIOTLB_HI], c->hi,
+		KUNIT_EXPECT_EQ_MSG(test, req.nslabs[SWIOTLB_HI], c->hi,
 				    "'%s'", c->str);
-		KUNIT_EXPECT_EQ_MSG(test, default_nareas, c->nareas, "'%s'",
+		KUNIT_EXPECT_EQ_MSG(test, req.nareas, c->nareas, "'%s'",
 				    c->str);
-		KUNIT_EXPECT_EQ_MSG(test, swiotlb_force_bounce, c->force,
-				    "'%s'", c->str);
-		KUNIT_EXPECT_EQ_MSG(test, swiotlb_force_disable, c->noforce,
-				    "'%s'", c->str);
+		KUNIT_EXPECT_EQ_MSG(test, req.force, c->force, "'%s'", c->str);
+		KUNIT_EXPECT_EQ_MSG(test, req.noforce, c->noforce, "'%s'",
+				    c->str);
 		KUNIT_EXPECT_EQ_MSG(test, warnings, c->warnings, "'%s'",
 				    c->str);
 	}
-
-	memcpy(default_nslabs, nslabs, sizeof(nslabs));
-	default_nareas = nareas;
-	swiotlb_force_bounce = force;
-	swiotlb_force_disable = noforce;
 }
 
 /* What is torn down is not offered any more. */
