@@ -295,10 +295,6 @@ class RulesTest(unittest.TestCase):
         "no room for the swiotlb pool": ["software IO TLB: No low mem",
                                          "software IO TLB: hi: no pool, all devices use lo",
                                          "software IO TLB: Cannot allocate buffer"],
-        "a swiotlb pool is smaller than asked": [
-            "software IO TLB: SWIOTLB bounce buffer size adjusted 32768 -> 16384 slabs",
-            "software IO TLB: hi: size adjusted 262144 -> 131072 slabs",
-            "software IO TLB: only able to allocate 4 MB"],
         "a mapping failed, pool full": [
             "nvme 0000:00:01.0: swiotlb buffer is full (sz: 4096 bytes), total 512 (slots), "
             "used 512 (slots)"],
