@@ -12,6 +12,9 @@
 #include <kunit/test.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#ifdef CONFIG_SWIOTLB_XEN
+#include <xen/swiotlb-xen.h>
+#endif
 
 #define TEST_NSLABS	((unsigned long)(SZ_1M >> IO_TLB_SHIFT))
 #define TEST_NAREAS	4U
@@ -634,7 +637,41 @@ static void swiotlb_test_fill_hi(struct kunit *test)
 	kvfree(addrs);
 }
 
+#ifdef CONFIG_SWIOTLB_XEN
+/* On Xen, a mask is good enough from the highest address of LO on, not before. */
+static void swiotlb_test_xen_masks(struct kunit *test)
+{
+	struct io_tlb_mem *mem = &io_tlb_default_mem;
+	u64 lo = mem->defpool[SWIOTLB_LO].bus.end;
+	u64 hi = mem->defpool[SWIOTLB_HI].bus.end;
+	struct device *dev = test_device(test);
+
+	if (get_dma_ops(dev) != &xen_swiotlb_dma_ops)
+		kunit_skip(test, "devices do not use the Xen DMA operations");
+	if (!mem->nslabs[SWIOTLB_LO])
+		kunit_skip(test, "the kernel runs without LO");
+
+	KUNIT_EXPECT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
+	KUNIT_EXPECT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	KUNIT_EXPECT_EQ(test, dma_set_mask(dev, lo), 0);
+	KUNIT_EXPECT_NE(test, dma_set_mask(dev, lo - 1), 0);
+	KUNIT_EXPECT_NE(test, dma_set_mask(dev, DMA_BIT_MASK(20)), 0);
+
+	/* With HI, more than 32 bits are worth having, but no more than needed. */
+	if (!mem->nslabs[SWIOTLB_HI])
+		hi = DMA_BIT_MASK(32);
+	else
+		KUNIT_EXPECT_GT(test, mem->defpool[SWIOTLB_HI].bus.start,
+				DMA_BIT_MASK(32));
+	KUNIT_EXPECT_EQ(test, dma_get_required_mask(dev),
+			DMA_BIT_MASK(fls64(hi)));
+}
+#endif
+
 static struct kunit_case swiotlb_pools_test_cases[] = {
+#ifdef CONFIG_SWIOTLB_XEN
+	KUNIT_CASE(swiotlb_test_xen_masks),
+#endif
 	KUNIT_CASE_SLOW(swiotlb_test_fill_hi),
 	{}
 };
