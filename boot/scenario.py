@@ -97,5 +97,8 @@ def apply_user(scenario, env):
             result["pools"] = result["bounced"] = ""
             result["size"] = []
             result["once"] = result["never"] = result["count"] = []
+        # Xen merges several dom0_mem=: the scenario's max would stay in force.
+        if any(word.startswith("dom0_mem=") for word in extra):
+            words = [w for w in words if not w.startswith("dom0_mem=")]
         result[key] = " ".join(words + extra)
     return result

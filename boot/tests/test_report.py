@@ -381,6 +381,11 @@ class ScenarioTest(unittest.TestCase):
         found = scenarios.apply_user(scenario, {"CMDLINE": "debug", "MEM": "8G", "CPUS": ""})
         self.assertEqual((found["CMDLINE"], found["MEM"], found["CPUS"], found["once"]),
                          ("quiet swiotlb=64M debug", "8G", "2", ["x"]))
+        xen = dict(scenario, XEN_CMDLINE="dom0_mem=2G,max:2G loglvl=all")
+        found = scenarios.apply_user(xen, {"XEN_CMDLINE": "dom0_mem=8G"})
+        self.assertEqual(found["XEN_CMDLINE"], "loglvl=all dom0_mem=8G")
+        found = scenarios.apply_user(xen, {"XEN_CMDLINE": "sync_console"})
+        self.assertEqual(found["XEN_CMDLINE"], "dom0_mem=2G,max:2G loglvl=all sync_console")
         found = scenarios.apply_user(scenario, {"CMDLINE": "swiotlb=1,,2"})
         self.assertEqual((found["CMDLINE"], found["once"]), ("quiet swiotlb=1,,2", []))
         for env in ({"MEM": "much"}, {"CPUS": "0"}):
