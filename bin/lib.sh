@@ -30,6 +30,20 @@ plain_git() {
 	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 }
 
+# For the kernel's make: the compiler cache, and everything fixed that would make
+# two builds of the same source differ.
+kbuild_environment() {
+	# Ours are not for that make, which would take them for its own.
+	unset BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG BUILD DEBUG
+	unset MAKEFLAGS MFLAGS GNUMAKEFLAGS MAKEOVERRIDES MAKELEVEL
+	export CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+	# Paths below the base directory count as relative: clones elsewhere hit as well.
+	export CCACHE_BASEDIR=$build CCACHE_NOHASHDIR=y
+	export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_VERSION=1
+	export KBUILD_BUILD_USER=build KBUILD_BUILD_HOST=localhost
+	export LC_ALL=C
+}
+
 # lock NAME WHAT: one at a time; held until the script ends.
 lock() {
 	exec 9>"$cache/$1.lock"
