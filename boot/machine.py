@@ -25,6 +25,8 @@ DEVICES = [
                    "-device", "e1000,netdev=n0"]),
 ]
 DISKS = ["disk0", "disk1", "disk2", "disk3"]
+# The edu devices of a scenario are in these places, in order.
+EDU_SLOT = 0x10
 
 # SMAP: before QEMU 9.1 the emulated iretq of ring 3, which a PV kernel uses,
 # reads the stack as the kernel would, which SMAP forbids.
@@ -38,9 +40,21 @@ KERNEL = "panic=-1 ignore_loglevel printk.devkmsg=on"
 XEN = "console=com1 loglvl=all noreboot bootscrub=0"
 
 
+def edu_devices(scenario):
+    """(slot, bits that it reaches) of each."""
+    reaches = filter(None, scenario["edu"].split(","))
+    return [(EDU_SLOT + place, int(bits)) for place, bits in enumerate(reaches)]
+
+
 def kernel_cmdline(scenario):
-    console = "hvc0" if scenario["mode"] == "xen" else "ttyS0"
-    return f"console={console} {KERNEL} test={scenario['test']} {scenario['CMDLINE']}".strip()
+    words = ["console=" + ("hvc0" if scenario["mode"] == "xen" else "ttyS0"), KERNEL,
+             f"test={scenario['test']}"]
+    # For boot/guest, like test=: how far a device reaches only QEMU knows.
+    if edu := edu_devices(scenario):
+        words.append("edu=" + ",".join(f"0000:00:{slot:02x}.0={bits}" for slot, bits in edu))
+    if scenario["minutes"]:
+        words.append(f"minutes={scenario['minutes']}")
+    return " ".join(words + [scenario["CMDLINE"]]).strip()
 
 
 def qemu(scenario, extra="", shell=False):
@@ -51,6 +65,9 @@ def qemu(scenario, extra="", shell=False):
     args += ["-chardev", f"stdio,id=con,{mux},logfile=console.log", "-serial", "chardev:con"]
     for _, _, device in DEVICES:
         args += device
+    for slot, bits in edu_devices(scenario):
+        args += ["-device", f"edu,addr={slot:#x},dma_mask={(1 << bits) - 1:#x}"]
+    args += shlex.split(scenario["qemu"])
     if scenario["mode"] == "xen":
         # -initrd is a list of modules; a comma within one is written twice.
         dom0 = ("kernel " + kernel_cmdline(scenario)).replace(",", ",,")

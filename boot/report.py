@@ -11,6 +11,8 @@ import machine
 GIB4 = 1 << 32
 SLAB = 2048
 SEGMENT = 128 * SLAB
+# Mappings by which counters and trace may differ: what came in between
+BALANCE = 8
 
 
 def unmix(text):
@@ -47,6 +49,15 @@ def parse_swiotlb(cmdline):
                 unit = {"": SLAB, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[match[2]]
                 asked[pool] = int(match[1], 0) * unit
     return asked
+
+
+# The drivers of the devices that the programs of boot/guest use
+DISKS = ("nvme", "am53c974", "sym53c8xx")
+USED_BY = {
+    "disks": DISKS, "faults": DISKS,
+    "devices": DISKS + ("e1000",), "pressure": DISKS + ("e1000",), "soak": DISKS + ("e1000",),
+    "overflow": ("nvme", "am53c974", "e1000"),
+}
 
 
 class Facts:
@@ -102,6 +113,9 @@ class Report:
             self.check_expected_devices()
             self.check_lines()
             self.check_kunit()
+            self.check_selftests()
+            self.check_balance()
+            self.check_empty()
         elif not cause:
             self.reasons.append("the console has no end marker")
         # What is seen of the devices is evidence even of a run cut short.
@@ -304,14 +318,9 @@ class Report:
                           "got no pool")
 
     def check_expected_devices(self):
-        # What the programs of boot/guest use.
         drivers = set()
-        if "overflow" in self.tests:
-            drivers |= {"nvme", "am53c974"}
-        if "disks" in self.tests or "devices" in self.tests:
-            drivers |= {"nvme", "am53c974", "sym53c8xx"}
-        if "devices" in self.tests:
-            drivers.add("e1000")
+        for test in self.tests:
+            drivers.update(USED_BY.get(test, ()))
         wanted = [(driver, bits) for driver, bits, _ in machine.DEVICES if driver in drivers]
         found = [(device["driver"], device["dma_mask_bits"]) for device in self.devices]
         for driver in sorted({driver for driver, _ in wanted}):
@@ -344,6 +353,55 @@ class Report:
             self.fail(f"KUnit: {line.strip()}")
         if not passed and not failed:
             self.fail("no KUnit suite of swiotlb has run")
+
+    def selftest(self, script):
+        """What a selftest said: its lines."""
+        return [rest[len(script) + 1:] for subject, _, rest in self.facts.records
+                if subject == "ktap" and rest.startswith(script + " ")]
+
+    def check_selftests(self):
+        for script, number_wanted in (want.split() for want in self.scenario["selftest"]):
+            lines = self.selftest(script)
+            for line in lines:
+                if line.startswith("not ok"):
+                    self.fail(f"{script}: {line}")
+            passed = [line for line in lines if re.match(r"ok \d+ ", line)]
+            if f"1..{number_wanted}" not in lines or len(passed) != int(number_wanted):
+                plan = next((line for line in lines if line.startswith("1..")), "no plan")
+                self.fail(f"{script}: {len(passed)} tests with {plan}, want {number_wanted}")
+            if "exit status 0" not in lines:
+                self.fail(f"{script}: did not end with status 0")
+            for line in passed:
+                if "# SKIP" in line and \
+                   not any(re.search(pattern, line) for pattern in self.scenario["skip"]):
+                    self.fail(f"{script}: skipped, and should not be: {line}")
+
+    def check_balance(self):
+        """The counters and the trace are independent and must agree."""
+        for served in self.facts.all("served"):
+            about = served.get("name")
+            lost = self.facts.last("traced", about=about)
+            if not lost or number(lost.get("lost")) != 0:
+                continue
+            for kind in ("lo", "hi"):
+                traced = sum(number(trace.get("count")) or 0 for trace in
+                             self.facts.all("trace", about=about, pool=kind))
+                counted = number(served.get(kind)) or 0
+                # Each is read at a moment of its own.
+                if abs(traced - counted) > BALANCE:
+                    self.fail(f"{about}: pool {kind} counts {counted} mappings, "
+                              f"the trace has {traced}")
+
+    def check_empty(self):
+        if not self.scenario["empty"]:
+            return
+        for pool in self.facts.all("pool", when="end"):
+            if number(pool.get("used")) != 0:
+                self.fail(f"pool {pool['type']}: {pool.get('used')} slots in use at the end, "
+                          "should be empty")
+        total = self.facts.last("all", when="end") or {}
+        if number(total.get("io_tlb_used")) != 0:
+            self.fail(f"{total.get('io_tlb_used')} slots in use at the end, want none")
 
     # How to say it
 
@@ -379,6 +437,13 @@ class Report:
             out += table(rows) + [""]
         if self.scenario["kunit"]:
             out += [line.strip() for line in self.facts.matching(r"^ok \d+ swiotlb|^# swiotlb")]
+            out.append("")
+        for script in (want.split()[0] for want in self.scenario["selftest"]):
+            lines = [line for line in self.selftest(script) if re.match(r"(not )?ok \d+ ", line)]
+            skipped = [line for line in lines if "# SKIP" in line]
+            out.append(f"{script}: {len(lines)} tests, {len(skipped)} of them skipped")
+            out += [f"  {line}" for line in skipped]
+        if self.scenario["selftest"]:
             out.append("")
         if self.reasons:
             out += ["FAIL"] + [f"  {reason}" for reason in self.reasons]

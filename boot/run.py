@@ -36,6 +36,8 @@ def kernel_of(scenario):
     if scenario["patch"]:
         name = os.path.splitext(scenario["patch"])[0]
         return os.path.join(BUILD, f"kernel-{name}", image)
+    if scenario["kernel"]:
+        return os.path.join(BUILD, f"kernel-{scenario['kernel']}", image)
     return os.path.abspath(os.environ.get("KERNEL") or os.path.join(BUILD, "kernel", image))
 
 
@@ -46,6 +48,12 @@ def time_scale():
         return float(text)
     except ValueError:
         raise scenarios.Bad(f"TIME_SCALE={text}: want a number") from None
+
+
+def make_kernel(name):
+    program = os.path.join(os.path.dirname(HERE), "bin", "build-kernel")
+    if subprocess.run([program, name], stdout=sys.stderr, check=False).returncode:
+        raise scenarios.Bad(f"the kernel with boot/kernels/{name} could not be built")
 
 
 def make_patched(patch):
@@ -83,7 +91,7 @@ def prepare(scenario, shell=False):
     for what, path in inputs.items():
         if not os.path.exists(path):
             raise scenarios.Bad(f"no {what}: {path} is missing (make dom0 makes it)")
-    rundir = new_run(scenario["name"])
+    rundir = new_run("-".join(filter(None, (scenario["name"], scenario["kernel"]))))
     for what, path in inputs.items():
         os.symlink(path, os.path.join(rundir, what))
     args = machine.qemu(scenario, os.environ.get("QEMU_EXTRA", ""), shell)
@@ -104,7 +112,7 @@ def clean_up(rundir):
 
 
 def boot(scenario):
-    scale = time_scale()
+    scale = time_scale() * scenarios.slowness(scenario["kernel"])
     if scenario["patch"]:
         make_patched(scenario["patch"])
     rundir, text = prepare(scenario)
@@ -143,10 +151,18 @@ def verdict(scenario, reasons):
     return None
 
 
-def run_scenarios(names, show):
+def run_scenarios(names, show, kernel=None):
     bad = 0
+    made = set()
     for name in names:
         scenario = scenarios.apply_user(scenarios.load(name), os.environ)
+        if kernel:
+            if scenario["patch"]:
+                raise scenarios.Bad(f"scenario {name} has a kernel of its own")
+            scenario["kernel"] = kernel
+        if scenario["kernel"] and scenario["kernel"] not in made:
+            make_kernel(scenario["kernel"])
+            made.add(scenario["kernel"])
         result, rundir, seconds = boot(scenario)
         wrong = verdict(scenario, result.reasons)
         log = os.path.join(rundir, "console.log")
@@ -186,6 +202,8 @@ def main():
     parser.add_argument("--show", action="store_true", help="print the whole reports")
     parser.add_argument("--shell", action="store_true", help="a prompt instead of a test")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
+    parser.add_argument("--kernel", metavar="NAME",
+                        help="on the kernel with the options of boot/kernels/NAME")
     parser.add_argument("names", nargs="*", help="scenarios of boot/scenarios")
     options = parser.parse_args()
     # Being ended is like Ctrl-C: the machine must not stay behind.
@@ -204,7 +222,9 @@ def main():
             raise scenarios.Bad(f"which scenario? There are: {' '.join(scenarios.names())}")
         for name in options.names:
             scenarios.load(name)
-        return 1 if run_scenarios(options.names, options.show) else 0
+        if options.kernel:
+            scenarios.check_kernel(options.kernel)
+        return 1 if run_scenarios(options.names, options.show, options.kernel) else 0
     except scenarios.Bad as bad:
         say(f"error: {bad}")
         return 2

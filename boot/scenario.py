@@ -4,6 +4,7 @@ import os
 import re
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+KERNELS = os.path.join(HERE, "kernels")
 
 # key: (default, what it means); a list may be given in several lines.
 KEYS = {
@@ -15,6 +16,10 @@ KEYS = {
     "XEN_CMDLINE": ("", "for Xen's command line"),
     "test": ("devices", "programs of boot/guest to run, separated by commas"),
     "patch": ("", "boot the kernel that has boot/scenarios/<patch> on top"),
+    "kernel": ("", "boot the kernel that has the options of boot/kernels/<kernel> on top"),
+    "qemu": ("", "further arguments for QEMU"),
+    "edu": ("", "bits that edu devices reach, one device each, separated by commas"),
+    "minutes": ("", "how long the soak goes on; added to limit; MINUTES= takes its place"),
     "limit": ("420", "seconds in all"),
     "silence": ("120", "seconds without a line on the console"),
     "long": ("", "1: for check-long only"),
@@ -26,6 +31,9 @@ KEYS = {
     "overflow": ("", "hi: it must have overflowed into the other pool"),
     "hiwater": ([], "<pool> <percent>: how full the pool must have been at least"),
     "kunit": ("", "1: KUnit suites must have run and passed"),
+    "selftest": ([], "<script> <number>: a selftest that must run, and of how many tests"),
+    "skip": ([], "regular expression: a test of a selftest that may be skipped"),
+    "empty": ("", "1: no slot of any pool may be in use at the end"),
     "allow": ([], "regular expression: a line that a console rule may match"),
     "once": ([], "regular expression: matches exactly one console line"),
     "count": ([], "<number> <regular expression>: how many console lines it matches"),
@@ -67,15 +75,41 @@ def parse(name, text):
             scenario[key] = value
     if scenario["mode"] not in ("xen", "bare"):
         raise Bad(f"scenario {name}: mode={scenario['mode']} is neither xen nor bare")
-    for key in ("allow", "once", "never", "count"):
+    if scenario["kernel"]:
+        if scenario["patch"]:
+            raise Bad(f"scenario {name}: kernel= and patch= exclude each other")
+        check_kernel(scenario["kernel"])
+    for reach in filter(None, scenario["edu"].split(",")):
+        if not re.fullmatch("[1-9][0-9]?", reach) or int(reach) > 64:
+            raise Bad(f"scenario {name}: edu={scenario['edu']}: {reach} is no number of bits")
+    if not re.fullmatch("[0-9]*", scenario["minutes"]):
+        raise Bad(f"scenario {name}: minutes={scenario['minutes']}: want a number")
+    for key in ("allow", "once", "never", "count", "skip", "selftest"):
         for pattern in scenario[key]:
             try:
                 if key == "count":
                     int(pattern.split(" ", 1)[0])
+                if key == "selftest":
+                    int(pattern.split(" ", 1)[1])
                 re.compile(pattern)
-            except (re.error, ValueError) as error:
+            except (re.error, ValueError, IndexError) as error:
                 raise Bad(f"scenario {name}: {key}={pattern}: {error}") from error
     return scenario
+
+
+def check_kernel(name):
+    """Of boot/kernels, where each file is a fragment of a configuration."""
+    if not os.path.isfile(os.path.join(KERNELS, name)):
+        raise Bad(f"no kernel {name}; there are: {' '.join(sorted(os.listdir(KERNELS)))}")
+
+
+def slowness(kernel):
+    """By how much the limits of time are longer for a kernel: "# slow: <number>"."""
+    if not kernel:
+        return 1.0
+    with open(os.path.join(KERNELS, kernel), encoding="utf-8") as file:
+        found = re.search(r"(?m)^# slow: *([0-9.]+)$", file.read())
+    return float(found[1]) if found else 1.0
 
 
 def apply_user(scenario, env):
@@ -84,6 +118,10 @@ def apply_user(scenario, env):
     for key in ("MEM", "CPUS"):
         if env.get(key):
             result[key] = env[key]
+    if scenario["minutes"] and env.get("MINUTES"):
+        result["minutes"] = env["MINUTES"]
+        if not re.fullmatch(r"[1-9][0-9]*", result["minutes"]):
+            raise Bad(f"MINUTES={result['minutes']}: want a number of minutes")
     if not re.fullmatch(r"[1-9][0-9]*[MG]", result["MEM"]):
         raise Bad(f"MEM={result['MEM']}: want a size such as 6G or 4096M")
     if not re.fullmatch(r"[1-9][0-9]*", result["CPUS"]):

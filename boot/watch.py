@@ -54,7 +54,7 @@ class Run:
     def __init__(self, rundir, scenario, say, scale=1.0):
         self.rundir = rundir
         self.rules = Rules(load_rules(), scenario["allow"])
-        self.limit = float(scenario["limit"]) * scale
+        self.limit = float(scenario["limit"]) * scale + 60 * float(scenario["minutes"] or 0)
         self.silence = float(scenario["silence"]) * scale
         self.say = say
         self.cause = None

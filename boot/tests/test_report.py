@@ -189,6 +189,45 @@ class ReportTest(unittest.TestCase):
         self.bad(self.changed("@@ used when=end all=2", "@@ used when=end all=9"),
                  "9 slots still in use")
 
+    def selftest(self, *lines):
+        console = self.changed("test=devices", "test=selftests")
+        told = "".join(f"@@ ktap t {line}\n" for line in lines)
+        return console.replace("@@ end\n", told + "@@ end\n")
+
+    def test_selftest(self):
+        want = "test=selftests\nselftest=t 2\n"
+        good = ["TAP version 13", "1..2", "ok 1 a", "ok 2 b", "exit status 0"]
+        self.assertIn("t: 2 tests, 0 of them skipped", self.good(self.selftest(*good), want).text())
+        self.bad(CONSOLE, "t: 0 tests with no plan, want 2", want)
+        self.bad(self.selftest(*good[:3], *good[4:]), "t: 1 tests with 1..2, want 2", want)
+        self.bad(self.selftest("1..3", *good[2:]), "t: 2 tests with 1..3, want 2", want)
+        self.bad(self.selftest(*good[:4]), "t: did not end with status 0", want)
+        self.bad(self.selftest(*good[:3], "not ok 2 b", "exit status 1"), "t: not ok 2 b", want)
+
+    def test_selftest_skips(self):
+        want = "test=selftests\nselftest=t 1\n"
+        console = self.selftest("1..1", "ok 1 28 bits: sg # SKIP no device", "exit status 0")
+        self.bad(console, "t: skipped, and should not be: ok 1 28 bits: sg", want)
+        self.bad(console, "t: skipped, and should not be", want + "skip=30 bits\n")
+        self.assertIn("no device", self.good(console, want + "skip=28 bits: .*no device\n").text())
+
+    def test_balance(self):
+        traced = "@@ traced about=sda lost=0\n@@ end\n"
+        console = self.changed("@@ end\n", traced)
+        self.good(console)
+        console = self.changed("name=sda lo=7", "name=sda lo=16", console)
+        self.bad(console, "sda: pool lo counts 16 mappings, the trace has 7")
+        self.good(self.changed("about=sda lost=0", "about=sda lost=9", console))
+        self.good(self.changed("name=sda lo=16", "name=sda lo=15", console))
+
+    def test_empty(self):
+        self.bad(CONSOLE, "2 slots in use at the end, want none", "empty=1\n")
+        self.bad(CONSOLE, "pool lo: 2 slots in use at the end", "empty=1\n")
+        console = CONSOLE.replace("used=2 ", "used=0 ")
+        self.good(console, "empty=1\n")
+        self.bad(self.changed("io_tlb_used=0", "io_tlb_used=1", console),
+                 "1 slots in use at the end", "empty=1\n")
+
     def test_boot_line(self):
         self.bad(self.changed("lo: mapped", "low: mapped"), "pool lo: 0 boot lines")
         self.bad(self.changed("bus [0x0000000120000000", "bus [0x0000000130000000"),
@@ -315,7 +354,21 @@ class RulesTest(unittest.TestCase):
                               "traps: fio[99] trap invalid opcode ip:0 sp:0 error:0"],
         "the test program failed": ["@@ error fio in phase alone ended with status 1"],
         "fio found an error": ["@@ fio phase=alone verify: bad header rand_seed 1, wanted 2"],
-        "KUnit test failed": ["    not ok 4 choose_by_mask", "not ok 1 swiotlb"],
+        "a test of KUnit or kselftest failed": ["    not ok 4 choose_by_mask", "not ok 1 swiotlb",
+                                                "@@ ktap dma_edu not ok 3 28 bits: sg"],
+        "a report of the lock checker": [
+            "INFO: trying to register non-static key.", "[ BUG: Invalid wait context ]",
+            "INFO: possible recursive locking detected", "INFO: lockdep is turned off."],
+        "a report of the DMA checker": [
+            "DMA-API: nvme 0000:00:01.0: device driver frees DMA memory with different size",
+            "DMA-API: exceeded 7 overlapping mappings of cacheline 0x0000000000000001"],
+        "a report of the memory checkers": [
+            "BUG: KFENCE: out-of-bounds read in f+0x1/0x2",
+            "BUG: KASAN: slab-use-after-free in f+0x1/0x2",
+            "UBSAN: array-index-out-of-bounds in kernel/dma/swiotlb.c:600:10",
+            "BUG kmalloc-64 (Not tainted): Right Redzone overwritten",
+            "ODEBUG: free active (active state 0) object type: timer_list",
+            "list_add corruption. prev->next should be next"],
         "Xen panic": ["(XEN) Panic on CPU 0:", "(XEN) FATAL TRAP: vec 14, #PF[0000]"],
         "Xen BUG": ["(XEN) Xen BUG at arch/x86/mm.c:1",
                     "(XEN) Assertion 'x' failed at common/y.c:1"],
@@ -336,6 +389,10 @@ class RulesTest(unittest.TestCase):
 [    9.1] clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as unstable
 [   13.3] Freeing unused kernel image (initmem) memory: 1144K
 [    1.0] ok 1 swiotlb
+[    1.1] DMA-API: preallocated 65536 debug entries
+[    1.2] DMA-API: debugging enabled by kernel config
+[    1.3] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar
+[    1.4] @@ ktap dma_edu ok 3 28 bits: sg # SKIP no edu device reaches that far
 [   13.9] Run /init as init process
 [   55.2] @@ io name=eth0 phase=alone written=0 verified=4194304 errors=0
 [   55.2] e1000: eth0 NIC Link is Up 1000 Mbps Full Duplex, Flow Control: RX
@@ -370,7 +427,9 @@ class ScenarioTest(unittest.TestCase):
             self.assertTrue(scenarios.load(name)["what"], name)
 
     def test_bad(self):
-        for text in ("colour=red", "what", "mode=efi", "once=(", "count=x"):
+        for text in ("colour=red", "what", "mode=efi", "once=(", "count=x", "skip=(",
+                     "selftest=t", "selftest=t x", "edu=65", "edu=28,x", "minutes=long",
+                     "kernel=no-such", "kernel=debug\npatch=must-fail.patch"):
             with self.assertRaises(scenarios.Bad):
                 scenarios.parse("bad", text)
         with self.assertRaises(scenarios.Bad):
@@ -400,6 +459,34 @@ class ScenarioTest(unittest.TestCase):
         args = machine.qemu(scenario)
         self.assertIn("swiotlb=64M,,512M,force", args[args.index("-append") + 1])
         self.assertEqual(args[args.index("-initrd") + 1], "initramfs")
+
+    def test_edu(self):
+        scenario = scenarios.parse("t", "edu=28,64\nminutes=5\nqemu=-device 'a b'\n")
+        args = machine.qemu(scenario)
+        self.assertIn("edu,addr=0x10,dma_mask=0xfffffff", args)
+        self.assertIn("edu,addr=0x11,dma_mask=0xffffffffffffffff", args)
+        self.assertIn("a b", args)
+        words = machine.kernel_cmdline(scenario).split()
+        self.assertIn("edu=0000:00:10.0=28,0000:00:11.0=64", words)
+        self.assertIn("minutes=5", words)
+        self.assertNotIn("minutes", machine.kernel_cmdline(scenarios.parse("t", "")))
+
+    def test_minutes(self):
+        scenario = scenarios.parse("t", "minutes=3\n")
+        self.assertEqual(scenarios.apply_user(scenario, {})["minutes"], "3")
+        self.assertEqual(scenarios.apply_user(scenario, {"MINUTES": "90"})["minutes"], "90")
+        with self.assertRaises(scenarios.Bad):
+            scenarios.apply_user(scenario, {"MINUTES": "many"})
+        other = scenarios.parse("t", "")
+        self.assertEqual(scenarios.apply_user(other, {"MINUTES": "90"})["minutes"], "")
+
+    def test_kernels(self):
+        for name in os.listdir(scenarios.KERNELS):
+            self.assertGreaterEqual(scenarios.slowness(name), 1)
+        self.assertGreater(scenarios.slowness("debug"), 1)
+        self.assertEqual(scenarios.slowness(""), 1)
+        scenario = scenarios.parse("t", "kernel=debug\n")
+        self.assertIn("kernel-debug/", run.kernel_of(scenario))
 
     def test_verdict(self):
         must_fail = {"expect": "fail sda: served by pool hi"}
