@@ -299,6 +299,13 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(result.devices[0]["pool"], "lo")
         self.bad(console.replace("when=start io", "when=start hi io"),
                  "debugfs has a directory hi/ without HI", "test=none\n")
+        self.bad(console.replace("when=start io", "when=start io lo"),
+                 "debugfs has a directory lo/ without HI", "test=none\n")
+        # Asked for and not to be had
+        console = console.replace("swiotlb=32768,force", "swiotlb=32768,,64M,force")
+        self.good(console.replace("when=start io", "when=start io lo"), "test=none\npools=lo\n")
+        self.bad(console.replace("when=start io", "when=start hi io"),
+                 "debugfs has a directory hi/ without HI", "test=none\npools=lo\n")
 
 
 class SwiotlbTest(unittest.TestCase):
