@@ -299,11 +299,11 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(result.devices[0]["pool"], "lo")
         self.bad(console.replace("when=start io", "when=start hi io"),
                  "debugfs has a directory hi/ without HI", "test=none\n")
-        self.bad(console.replace("when=start io", "when=start io lo"),
+        self.bad(console.replace("when=start io", "when=start lo io"),
                  "debugfs has a directory lo/ without HI", "test=none\n")
         # Asked for and not to be had
         console = console.replace("swiotlb=32768,force", "swiotlb=32768,,64M,force")
-        self.good(console.replace("when=start io", "when=start io lo"), "test=none\npools=lo\n")
+        self.good(console.replace("when=start io", "when=start lo io"), "test=none\npools=lo\n")
         self.bad(console.replace("when=start io", "when=start hi io"),
                  "debugfs has a directory hi/ without HI", "test=none\npools=lo\n")
 
