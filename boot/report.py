@@ -377,6 +377,16 @@ class Report:
                    not any(re.search(pattern, line) for pattern in self.scenario["skip"]):
                     self.fail(f"{script}: skipped, and should not be: {line}")
 
+    def skipped(self):
+        """(selftest, its tests that were skipped) where there are any."""
+        found = []
+        for script in (want.split()[0] for want in self.scenario["selftest"]):
+            lines = [re.sub(r"^ok \d+ ", "", line) for line in self.selftest(script)
+                     if re.match(r"ok \d+ .*# SKIP", line)]
+            if lines:
+                found.append((script, [line.replace("# SKIP", "").strip() for line in lines]))
+        return found
+
     def check_balance(self):
         """The counters and the trace are independent and must agree."""
         for served in self.facts.all("served"):
@@ -439,11 +449,12 @@ class Report:
         if self.scenario["kunit"]:
             out += [line.strip() for line in self.facts.matching(r"^ok \d+ swiotlb|^# swiotlb")]
             out.append("")
+        skipped = dict(self.skipped())
         for script in (want.split()[0] for want in self.scenario["selftest"]):
             lines = [line for line in self.selftest(script) if re.match(r"(not )?ok \d+ ", line)]
-            skipped = [line for line in lines if "# SKIP" in line]
-            out.append(f"{script}: {len(lines)} tests, {len(skipped)} of them skipped")
-            out += [f"  {line}" for line in skipped]
+            left_out = skipped.get(script, [])
+            out.append(f"{script}: {len(lines)} tests, {len(left_out)} of them skipped")
+            out += [f"  {line}" for line in left_out]
         if self.scenario["selftest"]:
             out.append("")
         if self.reasons:

@@ -174,6 +174,9 @@ def run_scenarios(names, show, kernel=None):
         else:
             expected = "" if scenario["expect"] == "pass" else " (failed as it must)"
             print(f"ok {name} - {seconds:.0f} s{expected}", flush=True)
+            for script, lines in result.skipped():
+                print(f"skip {name} - {script}: {len(lines)} of its tests: {lines[0]}"
+                      + (" ..." if lines[1:] else ""), flush=True)
     return bad
 
 

@@ -206,10 +206,12 @@ class ReportTest(unittest.TestCase):
 
     def test_selftest_skips(self):
         want = "test=selftests\nselftest=t 1\n"
-        console = self.selftest("1..1", "ok 1 28 bits: sg # SKIP no device", "exit status 0")
+        console = self.selftest("1..1", "ok 1 28 bits: sg: no device # SKIP", "exit status 0")
         self.bad(console, "t: skipped, and should not be: ok 1 28 bits: sg", want)
         self.bad(console, "t: skipped, and should not be", want + "skip=30 bits\n")
-        self.assertIn("no device", self.good(console, want + "skip=28 bits: .*no device\n").text())
+        result = self.good(console, want + "skip=28 bits: .*no device\n")
+        self.assertIn("1 of them skipped\n  28 bits: sg", result.text())
+        self.assertEqual(result.skipped(), [("t", ["28 bits: sg: no device"])])
 
     def test_balance(self):
         traced = "@@ traced about=sda lost=0\n@@ end\n"

@@ -50,6 +50,10 @@ class RunTest(unittest.TestCase):
         cause = self.run_script("echo '@@ end'; echo 'EDU: clamping DMA 0x1 to 0x0!' >qemu.log")
         self.assertIn("clamped", cause)
 
+    def test_clamping_printed_at_the_end(self):
+        cause = self.run_script("echo '@@ end'; echo 'EDU: clamping DMA 0x1 to 0x0!'")
+        self.assertIn("clamped", cause)
+
     def test_silence(self):
         cause = self.run_script("echo '@@ phase sda'; sleep 60", silence="1")
         self.assertEqual(cause, "silent for 1 s, in phase: sda")
