@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Every command, a line of help each; the work is done by bin/ and boot/.
 
-export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG
+export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG MINUTES
 
-.PHONY: help dom0 shell check check-long kernel tree refresh series deb clean \
-	packages fetch
+.PHONY: help dom0 shell soak debug dynamic check check-long kernel tree refresh \
+	series deb clean packages fetch
 
 help:	## this list
 	@echo "Commands:"
@@ -23,6 +23,15 @@ dom0: kernel fetch	## build the kernel, boot it as Xen dom0 in QEMU, drive real 
 
 shell: kernel fetch	## the same dom0, with a prompt
 	@boot/shell
+
+soak: kernel fetch	## all devices at once, verified, for MINUTES=3, in that dom0
+	@boot/scenario --show soak
+
+debug: fetch	## the main scenarios on a kernel with checkers of locks, DMA and memory
+	@boot/on-kernel debug
+
+dynamic: fetch	## the same on a kernel whose pools grow (CONFIG_SWIOTLB_DYNAMIC)
+	@boot/on-kernel dynamic
 
 check:	## all tests that fit into 45 minutes on 2 cores
 	@bin/check
