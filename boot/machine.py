@@ -2,6 +2,8 @@
 """The test machine: its devices, and the QEMU command that makes it."""
 import shlex
 
+from scenario import kernel_says
+
 DISK_MB = 64
 
 # QEMU's arguments for each device, the Linux driver, and the DMA mask in bits
@@ -54,7 +56,8 @@ def kernel_cmdline(scenario):
         words.append("edu=" + ",".join(f"0000:00:{slot:02x}.0={bits}" for slot, bits in edu))
     if scenario["minutes"]:
         words.append(f"minutes={scenario['minutes']}")
-    return " ".join(words + [scenario["CMDLINE"]]).strip()
+    words.append(kernel_says(scenario["kernel"], "cmdline"))
+    return " ".join(filter(None, words + [scenario["CMDLINE"]]))
 
 
 def qemu(scenario, extra="", shell=False):

@@ -494,6 +494,8 @@ class ScenarioTest(unittest.TestCase):
             self.assertGreaterEqual(scenarios.slowness(name), 1)
         self.assertGreater(scenarios.slowness("debug"), 1)
         self.assertEqual(scenarios.slowness(""), 1)
+        debug = scenarios.parse("t", "kernel=debug\nCMDLINE=dma_debug_driver=x")
+        self.assertRegex(machine.kernel_cmdline(debug), "dma_debug_driver=nvme dma_debug_driver=x$")
         scenario = scenarios.parse("t", "kernel=debug\n")
         self.assertIn("kernel-debug/", run.kernel_of(scenario))
 
