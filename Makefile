@@ -3,7 +3,7 @@
 
 export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG MINUTES
 
-.PHONY: help dom0 shell soak debug dynamic check check-long kernel tree refresh \
+.PHONY: help dom0 shell soak debug dynamic check check-long kunit kernel tree refresh \
 	series deb clean packages fetch
 
 help:	## this list
@@ -38,6 +38,9 @@ check:	## all tests that fit into 45 minutes on 2 cores
 
 check-long:	## all tests
 	@bin/check long
+
+kunit: packages fetch	## the KUnit suites by kunit.py, on the bare machine and as Xen dom0
+	@bin/kunit
 
 kernel: packages	## build the patched kernel for the boots
 	@bin/build-kernel
