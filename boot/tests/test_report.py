@@ -400,6 +400,7 @@ class RulesTest(unittest.TestCase):
 [    1.0] ok 1 swiotlb
 [    1.1] DMA-API: preallocated 65536 debug entries
 [    1.2] DMA-API: debugging enabled by kernel config
+[    1.2] DMA-API: enable driver filter for driver [nvme]
 [    1.3] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar
 [    1.4] @@ ktap dma_edu ok 3 28 bits: sg # SKIP no edu device reaches that far
 [   13.9] Run /init as init process
