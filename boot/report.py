@@ -18,7 +18,7 @@ BALANCE = 8
 def unmix(text):
     """A line of Xen's may fall into one of dom0's, which goes on after it."""
     text = text.replace("\r", "")
-    return re.sub(r"(?m)^(.*@@ .*?)\(XEN\) [^\n]*\n", r"\1", text)
+    return re.sub(r"(?m)^(\[ *\d+\.\d+\] .*?|.*@@ .*?)\(XEN\) [^\n]*\n", r"\1", text)
 
 
 def number(text):

@@ -213,6 +213,10 @@ class ReportTest(unittest.TestCase):
         self.assertIn("1 of them skipped\n  28 bits: sg", result.text())
         self.assertEqual(result.skipped(), [("t", ["28 bits: sg: no device"])])
 
+    def test_mixed_with_xen(self):
+        self.good(self.changed("bus [0x0000000020000000", "bus [0x00(XEN) uart interrupt\n"
+                               "00000020000000"))
+
     def test_balance(self):
         traced = "@@ traced about=sda lost=0\n@@ end\n"
         console = self.changed("@@ end\n", traced)
