@@ -3,8 +3,8 @@
 
 export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG MINUTES
 
-.PHONY: help dom0 shell soak debug dynamic check check-long kunit kernel tree refresh \
-	series deb clean packages fetch
+.PHONY: help dom0 shell soak debug dynamic check check-long kunit mutants fuzz kernel tree refresh \
+	series deb clean packages check-packages fetch
 
 help:	## this list
 	@echo "Commands:"
@@ -39,6 +39,12 @@ check:	## all tests that fit into 45 minutes on 2 cores
 check-long:	## all tests
 	@bin/check long
 
+mutants: check-packages	## break the allocator on purpose: a test has to notice each time
+	@bin/simulator mutants
+
+fuzz: check-packages	## libFuzzer on the allocator, for SECONDS=60; its corpus is kept
+	@SECONDS_TO_FUZZ=$(SECONDS) bin/simulator fuzz
+
 kunit: packages fetch	## the KUnit suites by kunit.py, on the bare machine and as Xen dom0
 	@bin/kunit
 
@@ -63,6 +69,9 @@ clean:	## remove what was built, but for the tree to work in
 
 packages:
 	@bin/install-packages build boot
+
+check-packages:
+	@bin/install-packages build check
 
 fetch: packages
 	@bin/fetch-xen

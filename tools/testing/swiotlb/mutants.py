@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""mutants.py KERNEL OUT [NAME...]: does a test notice each change of "mutants"?
+
+Every mutant is applied to a copy of the two files, compiled and run with the test that is
+to notice it; with all tests if that one does not, to say which does. In KTAP. A mutant that
+no test notices, or whose text is not found exactly once, is a failure.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+NEEDED = ["kernel/dma/swiotlb.c", "kernel/dma/direct.h", "drivers/xen/swiotlb-xen.c",
+          "include/linux/swiotlb.h", "include/linux/dma-direct.h",
+          "include/linux/iommu-helper.h", "include/xen/swiotlb-xen.h",
+          "arch/x86/include/asm/xen/swiotlb-xen.h"]
+VARIANTS = {
+    "plain": ["SANITIZE="],
+    "dynamic": ["SANITIZE=", "CONFIG=-DCONFIG_DEBUG_FS -DCONFIG_SWIOTLB_DYNAMIC"],
+    "thread": ["CC=clang", "SANITIZE=-fsanitize=thread"],
+}
+SECONDS = 300
+
+
+class Mutant:
+    """A change, as a hunk without line numbers."""
+
+    def __init__(self, head):
+        self.name, self.file, self.variant, self.test = (w.strip() for w in head.split("|"))
+        self.old, self.new = [], []
+
+
+def read_mutants(path):
+    mutants = []
+    with open(path, encoding="utf-8") as listing:
+        for row in listing:
+            row = row.rstrip("\n")
+            if row.startswith("@ "):
+                mutants.append(Mutant(row[2:]))
+            elif mutants and row[:1] in (" ", "-", "+"):
+                if row[0] != "+":
+                    mutants[-1].old.append(row[1:])
+                if row[0] != "-":
+                    mutants[-1].new.append(row[1:])
+    return mutants
+
+
+def mutate(mutant, kernel, tree):
+    """Copies the files, with the change; returns what is wrong, or None."""
+    for name in NEEDED:
+        os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
+        shutil.copy(os.path.join(kernel, name), os.path.join(tree, name))
+    path = os.path.join(tree, mutant.file)
+    with open(path, encoding="utf-8") as source:
+        text = source.read()
+    old, new = ("\n".join(rows) + "\n" for rows in (mutant.old, mutant.new))
+    if text.count("\n" + old) != 1:
+        return f"its text is {text.count(chr(10) + old)} times in {mutant.file}, not once"
+    with open(path, "w", encoding="utf-8") as source:
+        source.write(text.replace("\n" + old, "\n" + new))
+    return None
+
+
+def run_tests(folder, *names):
+    env = dict(os.environ, SIM_STRIDE="4", TSAN_OPTIONS="halt_on_error=1")
+    done = subprocess.run([folder + "/swiotlb-sim", *names], env=env, text=True, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
+    return [row.split()[3] for row in done.stdout.split("\n") if row.startswith("not ok")], done
+
+
+def judge(mutant, kernel, out):
+    """Returns what is wrong, or None, and what noticed it."""
+    tree = os.path.join(out, "tree-" + mutant.variant)
+    folder = os.path.join(out, "mutants-" + mutant.variant)
+    os.makedirs(folder, exist_ok=True)
+    wrong = mutate(mutant, kernel, tree)
+    if wrong:
+        return wrong, None
+    # The tests are the same for each: only the two files are compiled again.
+    for name in ("subject-swiotlb.o", "subject-xen.o"):
+        if os.path.exists(f"{folder}/{name}"):
+            os.unlink(f"{folder}/{name}")
+    built = subprocess.run(["make", "-s", "-j2", "O=" + folder, "KERNEL=" + tree]
+                           + VARIANTS[mutant.variant] + [folder + "/swiotlb-sim"],
+                           text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if built.returncode:
+        return "does not compile: " + built.stdout[-300:], None
+    failed, done = run_tests(folder, mutant.test)
+    if done.returncode == 2:
+        return f"there is no test {mutant.test}", None
+    if failed:
+        return None, failed[0]
+    failed, _ = run_tests(folder)
+    if failed:
+        return f"{mutant.test} does not notice it, but {failed[0]} does", None
+    return "no test notices it", None
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    kernel, out, names = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
+    mutants = [m for m in read_mutants("mutants") if not names or m.name in names]
+    if not mutants:
+        sys.exit("error: no such mutant: " + " ".join(names))
+    bad = 0
+    print("KTAP version 1\n1..%d" % len(mutants))
+    for i, mutant in enumerate(mutants, 1):
+        began = time.time()
+        try:
+            wrong, test = judge(mutant, kernel, out)
+        except subprocess.TimeoutExpired:
+            wrong, test = None, f"the limit of {SECONDS} s"
+        bad += bool(wrong)
+        spent = time.time() - began
+        print(f"not ok {i} {mutant.name} - {wrong}" if wrong else
+              f"ok {i} {mutant.name} # noticed by {test}, {spent:.0f} s", flush=True)
+    print(f"# {len(mutants) - bad} mutants noticed, {bad} not")
+    return bool(bad)
+
+
+sys.exit(main())

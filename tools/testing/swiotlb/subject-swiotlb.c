@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The real swiotlb.c, and what tests need of its inside: everything that knows
+ * how the allocator keeps its books is here.
+ *
+ * SUBJECT_HAS_HI: there are two types of pools; without it, it is the kernel
+ * before the series, that the same tests run on.
+ * SUBJECT_HAS_LIST: free slots are kept as the "list" of each slot.
+ */
+#include "shim.h"
+#include "sim.h"
+
+#undef pr_fmt
+#include SUBJECT_SWIOTLB
+#include <xen/swiotlb-xen.h>
+
+#ifdef SUBJECT_HAS_HI
+#define MEM_DEFPOOL(mem, type) (&(mem)->defpool[type])
+#define MEM_NSLABS(mem, type) ((mem)->nslabs[type])
+#define MEM_LIST(mem, type) (&(mem)->pools[type])
+#define REQUEST(type) default_nslabs[type]
+#else
+#define MEM_DEFPOOL(mem, type) (&(mem)->defpool)
+#define MEM_NSLABS(mem, type) ((type) == SWIOTLB_LO ? (mem)->nslabs : 0)
+#define MEM_LIST(mem, type) (&(mem)->pools)
+#define REQUEST(type) ((type) == SWIOTLB_LO ? default_nslabs : 0)
+#endif
+
+/* The state of a kernel that has not begun */
+static struct {
+	bool kept;
+	struct io_tlb_mem mem;
+	unsigned char nslabs[sizeof(default_nslabs)];
+} fresh;
+
+void subject_reset(void)
+{
+	if (!fresh.kept) {
+		fresh.kept = true;
+		fresh.mem = io_tlb_default_mem;
+		memcpy(fresh.nslabs, &default_nslabs, sizeof(default_nslabs));
+	}
+	io_tlb_default_mem = fresh.mem;
+	memcpy(&default_nslabs, fresh.nslabs, sizeof(default_nslabs));
+	default_nareas = 0;
+	swiotlb_force_bounce = false;
+	swiotlb_force_disable = false;
+}
+
+int subject_param(char *value)
+{
+	return sim_early_param(value);
+}
+
+void subject_early(bool xen, unsigned int flags)
+{
+#ifdef SUBJECT_HAS_HI
+	swiotlb_init_remap(true, flags, xen ? &xen_swiotlb_remap_ops : NULL);
+#else
+	swiotlb_init_remap(true, flags, xen ? xen_swiotlb_fixup : NULL);
+#endif
+}
+
+int subject_late(size_t size, gfp_t gfp)
+{
+#ifdef SUBJECT_HAS_HI
+	return swiotlb_init_late(size, gfp);
+#else
+	return swiotlb_init_late(size, gfp, NULL);
+#endif
+}
+
+void subject_late_files(void)
+{
+#ifdef CONFIG_DEBUG_FS
+	sim_late_initcall();
+#endif
+}
+
+unsigned long subject_request(int type)
+{
+	return REQUEST(type);
+}
+
+unsigned long subject_areas(void)
+{
+	return default_nareas;
+}
+
+bool subject_forced(void)
+{
+	return swiotlb_force_bounce;
+}
+
+bool subject_disabled(void)
+{
+	return swiotlb_force_disable;
+}
+
+unsigned long subject_nslabs(int type)
+{
+	return MEM_NSLABS(&io_tlb_default_mem, type);
+}
+
+static int fill_pool(struct subject_pool *to, struct io_tlb_pool *pool, int type)
+{
+	if (!pool->nslabs)
+		return 0;
+	*to = (struct subject_pool){
+		.start = pool->start,
+		.end = pool->end,
+#ifdef SUBJECT_HAS_HI
+		.bus = pool->bus,
+#endif
+		.nslabs = pool->nslabs,
+		.nareas = pool->nareas,
+		.area_nslabs = pool->area_nslabs,
+		.type = type,
+		.raw = pool,
+	};
+	return 1;
+}
+
+int subject_pools(struct device *dev, struct subject_pool *pools, int max)
+{
+	struct io_tlb_mem *mem = dev ? dev->dma_io_tlb_mem : &io_tlb_default_mem;
+	int n = 0;
+
+#ifdef CONFIG_SWIOTLB_DYNAMIC
+	struct io_tlb_pool *pool;
+
+	rcu_read_lock();
+	for (int type = 0; type < SUBJECT_TYPES; type++)
+		list_for_each_entry_rcu(pool, MEM_LIST(mem, type), node)
+			if (n < max)
+				n += fill_pool(&pools[n], pool, type);
+	if (dev) {
+		list_for_each_entry_rcu(pool, &dev->dma_io_tlb_pools, node) {
+			if (n == max)
+				break;
+			n += fill_pool(&pools[n], pool, SWIOTLB_LO);
+			pools[n - 1].transient = true;
+		}
+	}
+	rcu_read_unlock();
+#else
+	for (int type = 0; type < SUBJECT_TYPES && n < max; type++)
+		n += fill_pool(&pools[n], MEM_DEFPOOL(mem, type), type);
+#endif
+	return n;
+}
+
+#ifdef SUBJECT_HAS_LIST
+
+bool subject_slot_free(const struct subject_pool *p, unsigned long slot)
+{
+	struct io_tlb_pool *pool = p->raw;
+
+	return pool->slots[slot].list;
+}
+
+/* Each free slot says how many free ones follow, in its segment. */
+static const char *segment_wrong(struct io_tlb_pool *pool, unsigned long segment, char *why,
+				 size_t len)
+{
+	struct io_tlb_slot *slots = pool->slots + segment * IO_TLB_SEGSIZE;
+	unsigned int run = 0;
+
+	for (int i = IO_TLB_SEGSIZE; i--;) {
+		run = slots[i].list ? run + 1 : 0;
+		if (slots[i].list != run) {
+			snprintf(why, len, "segment %lu, slot %d: list is %u and not %u", segment,
+				 i, slots[i].list, run);
+			return why;
+		}
+		/* What is free has nothing of an earlier mapping. */
+		if (run && (slots[i].orig_addr != INVALID_PHYS_ADDR || slots[i].alloc_size ||
+			    slots[i].pad_slots)) {
+			snprintf(why, len, "segment %lu, slot %d: free, and describes a buffer",
+				 segment, i);
+			return why;
+		}
+	}
+	return NULL;
+}
+
+static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
+{
+	return NULL;
+}
+
+#else
+
+#error "how are free slots kept?"
+
+#endif
+
+const char *subject_inconsistent(const struct subject_pool *p, unsigned long first,
+				 unsigned long last, bool whole)
+{
+	static __thread char why[128];
+	struct io_tlb_pool *pool = p->raw;
+
+	for (unsigned long segment = first; segment <= last; segment++)
+		if (segment_wrong(pool, segment, why, sizeof(why)))
+			return why;
+	if (!whole)
+		return NULL;
+	for (unsigned int a = 0; a < pool->nareas; a++) {
+		unsigned long used = 0;
+
+		for (unsigned long i = 0; i < pool->area_nslabs; i++)
+			used += !subject_slot_free(p, a * pool->area_nslabs + i);
+		if (used != pool->areas[a].used) {
+			snprintf(why, sizeof(why), "area %u: %lu slots are used, and it says %lu",
+				 a, used, (unsigned long)pool->areas[a].used);
+			return why;
+		}
+	}
+	return index_wrong(pool, why, sizeof(why));
+}
+
+unsigned long subject_used(int type)
+{
+#ifdef SUBJECT_HAS_HI
+	return mem_type_used(&io_tlb_default_mem, type);
+#else
+	return type == SWIOTLB_LO ? mem_used(&io_tlb_default_mem) : 0;
+#endif
+}
+
+bool subject_uses_hi(struct device *dev)
+{
+#ifdef SUBJECT_HAS_HI
+	return swiotlb_uses_hi(dev);
+#else
+	return false;
+#endif
+}
+
+u64 subject_bus_limit(int type)
+{
+#ifdef SUBJECT_HAS_HI
+	return default_swiotlb_bus_limit(type);
+#else
+	return default_swiotlb_limit();
+#endif
+}
+
+size_t subject_slot_bytes(void)
+{
+	return sizeof(struct io_tlb_slot);
+}
+
+u64 subject_overhead(const struct subject_pool *p)
+{
+	return PAGE_ALIGN(p->nslabs * sizeof(struct io_tlb_slot)) +
+	       p->nareas * sizeof(struct io_tlb_area);
+}
+
+int subject_rmem_setup(struct reserved_mem *rmem)
+{
+	return sim_rmem_setup(rmem);
+}
+
+bool subject_has_dynamic(void)
+{
+	return IS_ENABLED(CONFIG_SWIOTLB_DYNAMIC);
+}
+
+void subject_add_pool(void)
+{
+#ifdef CONFIG_SWIOTLB_DYNAMIC
+	swiotlb_dyn_alloc(&io_tlb_default_mem.dyn_alloc);
+#endif
+}
+
+void subject_forbid_growth(bool forbid)
+{
+#ifdef CONFIG_SWIOTLB_DYNAMIC
+	io_tlb_default_mem.can_grow = !forbid;
+#endif
+}
+
+unsigned int subject_parse_warnings(const char *value, unsigned long nslabs[2],
+				    unsigned long *nareas)
+{
+#ifdef SUBJECT_HAS_HI
+	struct swiotlb_request req = { .nareas = ULONG_MAX };
+	char copy[128];
+	unsigned int warnings;
+
+	memcpy(req.nslabs, default_nslabs, sizeof(req.nslabs));
+	snprintf(copy, sizeof(copy), "%s", value);
+	warnings = swiotlb_parse(copy, &req);
+	nslabs[0] = req.nslabs[SWIOTLB_LO];
+	nslabs[1] = req.nslabs[SWIOTLB_HI];
+	*nareas = req.nareas;
+	return warnings;
+#else
+	return 0;
+#endif
+}

@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Where mappings are put, and what they carry: small spaces, all of them. */
+#include "model.h"
+
+static const struct {
+	const char *param;
+	u64 high; /* memory above 4 GiB */
+	bool has_hi;
+} combinations[] = {
+	{ "1024,1,force", 0, false },
+	{ "1024,4,force", 64 * MB, false },
+#ifdef SUBJECT_HAS_HI
+	{ "1024,1,1M,force", 64 * MB, true },
+	{ "1024,4,2M,force", 64 * MB, true },
+	/* HI lies between 64 and 128 GiB: 36 bits do not reach it. */
+	{ "512,1,1M,force", 80 * GB, true },
+#endif
+};
+
+static const u32 align_masks[] = { 0, 0x7ff, 0xfff, 0x1fff, 0xffff };
+static const unsigned long boundaries[] = { ~0UL, 0xffffffff, 0x3ffff, 0xffff, 0x3fff, 0xfff };
+
+static void sizes_and_places(struct device *dev, phys_addr_t area)
+{
+	static const size_t sizes[] = {
+		1,    512,   2047,  2048,   2049,   4095,   4096,   4097,
+		8192, 12288, 65536, 131072, 262143, 262144, 262145,
+	};
+	static const unsigned int offsets[] = { 0, 1, 512, 2048, 2049, 4095, 4096, 8191, 0x8400 };
+
+	for (int s = 0; s < ARRAY_SIZE(sizes); s++)
+		for (int o = 0; o < ARRAY_SIZE(offsets); o++) {
+			struct mapping *map;
+
+			if (sizes[s] > 70000 && o % 4) /* time: the large ones with two offsets */
+				continue;
+			map = model_map(dev, area + 0x10000 + offsets[o], sizes[s],
+					DMA_BIDIRECTIONAL, 0);
+			if (!map)
+				continue;
+			model_check_segments(map);
+			model_device_writes(map, 0, sizes[s] > 64 ? 64 : sizes[s], s);
+			model_unmap(map, 0);
+		}
+}
+
+/* Every mask with every combination of pools, boundary and alignment */
+static void all_masks(int which)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, combinations[which].high, 1);
+	test_boot(&machine, combinations[which].param);
+	subject_early(false, 0);
+	subject_late_files();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI) != 0,
+		 combinations[which].has_hi && BITS_PER_LONG == 64);
+	model_begin(false);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	for (unsigned int bits = 24; bits <= 64; bits += test_stride())
+		for (int a = 0; a < ARRAY_SIZE(align_masks); a++)
+			for (int b = 0; b < ARRAY_SIZE(boundaries); b++) {
+				/*
+				 * Contradicts itself: where a buffer lies is more than
+				 * what it may cross.
+				 */
+				if (align_masks[a] > boundaries[b])
+					continue;
+				sim_device(&dev, "device", DMA_BIT_MASK(bits));
+				dev.min_align_mask = align_masks[a];
+				dev.seg_boundary = boundaries[b];
+				sizes_and_places(&dev, area);
+			}
+	model_check(true);
+	test_pools(NULL, true);
+}
+
+TEST(map_all_masks_lo)
+{
+	all_masks(0);
+}
+
+TEST(map_all_masks_lo_four_areas)
+{
+	all_masks(1);
+}
+
+#ifdef SUBJECT_HAS_HI
+TEST(map_all_masks_hi, .needs_64bit = true)
+{
+	all_masks(2);
+}
+
+TEST(map_all_masks_hi_four_areas, .needs_64bit = true)
+{
+	all_masks(3);
+}
+
+TEST(map_all_masks_hi_above_36_bits, .needs_64bit = true)
+{
+	all_masks(4);
+}
+#endif
+
+/* Pools that are full, slot by slot: what fits, and what does not */
+static void fill(const char *param, u64 high, size_t size, unsigned int align_mask)
+{
+	struct sim_machine machine;
+	struct device low, wide;
+	struct mapping *maps[MODEL_MAX_MAPS] = { 0 };
+	phys_addr_t area;
+	unsigned int n = 0;
+
+	test_machine(&machine, 256 * MB, high, 2);
+	test_boot(&machine, param);
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	area = sim_alloc_at(0, 256 * MB, 200 * MB, PAGE_SIZE) + 4096;
+	sim_device(&low, "low", DMA_BIT_MASK(32));
+	sim_device(&wide, "wide", DMA_BIT_MASK(64));
+	wide.min_align_mask = align_mask;
+
+	while (n < MODEL_MAX_MAPS && (maps[n] = model_map(&wide, area + n * 270001ULL, size,
+							  DMA_TO_DEVICE, DMA_ATTR_NO_WARN)))
+		n++;
+	CHECK(n && n < MODEL_MAX_MAPS, "%u mappings of %zu bytes", n, size);
+	model_check(true);
+	/* What is left is for the others. */
+	while (n < MODEL_MAX_MAPS && (maps[n] = model_map(&low, area + n * 270001ULL, size,
+							  DMA_FROM_DEVICE, DMA_ATTR_NO_WARN)))
+		n++;
+	model_check(true);
+	CHECK(n < MODEL_MAX_MAPS);
+	/* Every other one goes, then smaller ones come. */
+	for (unsigned int i = 0; i < n; i += 2) {
+		model_unmap(maps[i], 0);
+		maps[i] = model_map(i % 4 ? &low : &wide, area + i * 270001ULL, size / 2 + 1,
+				    DMA_BIDIRECTIONAL, DMA_ATTR_NO_WARN);
+	}
+	model_check(true);
+	for (unsigned int i = 0; i < n; i++)
+		if (maps[i])
+			model_unmap(maps[i], 0);
+	model_check(true);
+	test_pools(NULL, true);
+	CHECK(!sim_log_has("buffer is full"), "a message, though none was wanted");
+}
+
+TEST(map_until_full)
+{
+	static const size_t sizes[] = { 8192, 10000, 16384, 65536, 100000, 200000, 262144 };
+	static const unsigned int masks[] = { 0, 0xfff };
+
+	for (int s = 0; s < ARRAY_SIZE(sizes); s++)
+		for (int m = 0; m < ARRAY_SIZE(masks); m++) {
+			if (sizes[s] == 262144 && masks[m])
+				continue;
+			fill("512,1,force", 0, sizes[s], masks[m]);
+#ifdef SUBJECT_HAS_HI
+			if (BITS_PER_LONG == 32)
+				continue;
+			fill("512,1,1M,force", 64 * MB, sizes[s], masks[m]);
+			fill("512,2,1M,force", 64 * MB, sizes[s], masks[m]);
+#endif
+		}
+}
+
+/* What is said, and to whom, when a mapping fails */
+TEST(map_messages)
+{
+	static const char full[] =
+		"dev: swiotlb buffer is full (sz: 5000 bytes), total 512 (slots), used 512 (slots)";
+	struct sim_machine machine;
+	struct device dev;
+	struct mapping *maps[8];
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	subject_forbid_growth(true);
+	area = sim_alloc_at(0, 64 * MB, 4 * MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	CHECK(!model_map(&dev, area + 4096, SEGMENT + 1, DMA_TO_DEVICE, 0));
+#ifdef SUBJECT_HAS_HI
+	CHECK(sim_log_has("mapping of 262145 bytes exceeds the largest of 262144 bytes"));
+#endif
+	CHECK(!sim_log_has("failures"));
+	sim_log_clear();
+	for (int i = 0; i < 4; i++)
+		CHECK((maps[i] = model_map(&dev, area + 4096 + i * 300000, SEGMENT, DMA_TO_DEVICE,
+					   0)));
+	CHECK(!model_map(&dev, area + 2 * MB, 5000, DMA_TO_DEVICE, 0));
+	CHECK(sim_log_has(full));
+	sim_log_clear();
+	CHECK(!model_map(&dev, area + 2 * MB, 5000, DMA_TO_DEVICE, DMA_ATTR_NO_WARN));
+	CHECK(!model_map(&dev, area + 2 * MB, SEGMENT + 1, DMA_TO_DEVICE, DMA_ATTR_NO_WARN));
+	CHECK(!sim_log_has("warn"));
+	for (int i = 0; i < 4; i++)
+		model_unmap(maps[i], 0);
+}
+
+TEST(map_without_pool)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, NULL);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	CHECK_EQ(swiotlb_tbl_map_single(&dev, area, 4096, 0, DMA_TO_DEVICE, 0),
+		 (phys_addr_t)DMA_MAPPING_ERROR);
+	CHECK(sim_log_has("Can not allocate SWIOTLB buffer earlier"));
+	CHECK(!is_swiotlb_active(&dev));
+	CHECK_EQ(default_swiotlb_base(), 0);
+	/* A device without an allocator: before it is set up */
+	dev.dma_io_tlb_mem = NULL;
+	CHECK_EQ(swiotlb_tbl_map_single(&dev, area, 4096, 0, DMA_TO_DEVICE, 0),
+		 (phys_addr_t)DMA_MAPPING_ERROR);
+	CHECK(!swiotlb_find_pool(&dev, area) && !is_swiotlb_force_bounce(&dev));
+}
+
+TEST(map_encrypted)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+	dma_addr_t dma;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	sim_encrypted = true;
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	dma = swiotlb_map(&dev, area, 4096, DMA_TO_DEVICE, 0);
+	CHECK(sim_log_has("Memory encryption is active and system is using DMA bounce buffers"));
+	swiotlb_tbl_unmap_single(&dev, dma, 4096, DMA_TO_DEVICE, 0);
+	test_pools(NULL, true);
+}
+
+/* A pool out of the device's reach: an error, one warning, and nothing lost */
+TEST(map_out_of_reach)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(24));
+	for (int i = 0; i < 1000; i++)
+		CHECK_EQ(swiotlb_map(&dev, area, 8192, DMA_TO_DEVICE, 0), DMA_MAPPING_ERROR);
+	CHECK(sim_log_has("overflow (mask ffffff, bus limit 0)"));
+	CHECK(sim_warnings());
+	sim_forgive_warnings();
+	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+	test_pools(NULL, true);
+}
+
+/* A bus limit, and a window through which the device sees memory elsewhere */
+TEST(map_bus_limit_and_offset)
+{
+	static const struct bus_dma_region low_window[] = {
+		{ .cpu_start = 0, .dma_start = 0x80000000, .size = 64 * MB }, {}
+	};
+	static const struct bus_dma_region both[] = {
+		{ .cpu_start = 0, .dma_start = 0x80000000, .size = 64 * MB },
+		{ .cpu_start = SZ_4G, .dma_start = SZ_4G + 0x100000000000, .size = 64 * MB },
+		{}
+	};
+	static const struct bus_dma_region part_of_hi[] = {
+		{ .cpu_start = 0, .dma_start = 0, .size = SZ_4G + 63 * MB + MB / 2 }, {}
+	};
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 1);
+	test_boot(&machine, "512,1" WITH_HI("1M") ",force");
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+	for (u64 limit = 64 * MB - 1; limit < SZ_4G + 80 * MB; limit = limit * 2 + 1) {
+		dev.bus_dma_limit = limit;
+		sizes_and_places(&dev, area);
+	}
+	if (SUBJECT_TYPES > 1 && BITS_PER_LONG == 64) {
+		u64 last = test_pool(SWIOTLB_HI).end - 1;
+
+		dev.bus_dma_limit = last - 1;
+		CHECK(!subject_uses_hi(&dev), "one byte of HI is out of reach");
+		sizes_and_places(&dev, area);
+		dev.bus_dma_limit = last;
+		CHECK(subject_uses_hi(&dev), "all of HI is in reach");
+		sizes_and_places(&dev, area);
+	}
+	dev.bus_dma_limit = 0;
+	dev.dma_range_map = low_window;
+	sizes_and_places(&dev, area);
+	dev.dma_range_map = both;
+	sizes_and_places(&dev, area);
+	dev.dma_range_map = part_of_hi;
+	CHECK(!subject_uses_hi(&dev));
+	model_check(true);
+	test_pools(NULL, true);
+}
+
+static void map_aligned(phys_addr_t orig, size_t size, u32 align_mask, unsigned int alloc_mask)
+{
+	struct subject_pool pool = test_pool(SWIOTLB_LO);
+	phys_addr_t tlb, start, end;
+	struct device dev;
+
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	dev.min_align_mask = align_mask;
+	tlb = swiotlb_tbl_map_single(&dev, orig, size, alloc_mask, DMA_TO_DEVICE, 0);
+	if (tlb == (phys_addr_t)DMA_MAPPING_ERROR) {
+		/* The pool begins at a page: a larger alignment may cost the last segment. */
+		CHECK(size + 0x20000 > SEGMENT, "%zu bytes do not fit an empty pool", size);
+		return;
+	}
+	CHECK(((tlb ^ orig) & align_mask) == 0);
+	start = ALIGN_DOWN(tlb, alloc_mask + 1);
+	end = ALIGN(tlb + size, alloc_mask + 1ULL);
+	for (phys_addr_t p = start; p < end; p += SLAB)
+		CHECK(!subject_slot_free(&pool, (p - pool.start) / SLAB),
+		      "0x%llx, within the alignment of the buffer, is free for others", p);
+	swiotlb_tbl_unmap_single(&dev, tlb, size, DMA_TO_DEVICE, 0);
+}
+
+/* What dma-iommu asks for: an alignment of start and end of the allocation */
+TEST(map_alloc_align_mask)
+{
+	static const unsigned int masks[] = { 0xfff, 0x3fff, 0xffff };
+	struct sim_machine machine;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	area = sim_alloc_at(0, 64 * MB, MB, 0x10000);
+	for (int a = 0; a < ARRAY_SIZE(align_masks); a++)
+		for (int m = 0; m < ARRAY_SIZE(masks); m++)
+			for (unsigned int offset = 0; offset < 0x10000; offset += 0x2ab)
+				for (size_t size = 1; size < 100000; size = size * 3 + 11)
+					map_aligned(area + offset, size, align_masks[a], masks[m]);
+	sim_forgive_warnings(); /* it warns of what is larger than a page */
+	test_pools(NULL, true);
+}
+
+/* A byte in every slot that a device can get: the model looks at the rest of each. */
+static void map_everywhere(u64 mask)
+{
+	phys_addr_t area = sim_alloc_at(0, 64 * MB, 2 * PAGE_SIZE, PAGE_SIZE) + 1024;
+	struct device dev;
+
+	sim_device(&dev, "dev", mask);
+	for (int cpu = 0; cpu < 2; cpu++) {
+		sim_use_cpu(cpu);
+		for (int i = 0; i < 2048; i++)
+			model_unmap(model_map(&dev, area, 1, DMA_FROM_DEVICE, 0), 0);
+	}
+}
+
+/* What was in memory before a pool was there, no device sees, not even beside a buffer. */
+TEST(map_shows_no_old_memory)
+{
+	for (int late = 0; late < 2; late++) {
+		struct sim_machine machine;
+		struct device dev;
+		phys_addr_t area;
+
+		test_machine(&machine, 64 * MB, 64 * MB, 2);
+		machine.dirty = true;
+		test_boot(&machine, "1024,2" WITH_HI("2M") ",force");
+		if (late)
+			CHECK(!subject_late(2 * MB, GFP_KERNEL));
+		else
+			subject_early(false, 0);
+		model_begin(false);
+		area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+		map_everywhere(DMA_BIT_MASK(64));
+		if (!late)
+			map_everywhere(DMA_BIT_MASK(32));
+		for (int bits = 32; bits <= 64; bits += 32)
+			for (int cpu = 0; cpu < 2; cpu++)
+				for (int i = 0; i < 20; i++) {
+					sim_use_cpu(cpu);
+					sim_device(&dev, "dev",
+						   late ? DMA_BIT_MASK(64) : DMA_BIT_MASK(bits));
+					dev.min_align_mask = i & 1 ? 0xfff : 0;
+					sizes_and_places(&dev, area);
+				}
+	}
+}
+
+/* A mapping of which one of five parts is synced: the whole, or from there on */
+static void map_and_sync(struct device *dev, phys_addr_t orig, size_t size, int dir,
+			 unsigned long attrs, int part)
+{
+	size_t from = size * part / 5, len = size - from - (part == 2 ? from / 3 : 0);
+	struct mapping *map;
+
+	map = model_map(dev, orig, size, dir, 0);
+	CHECK(map);
+	model_device_writes(map, 0, size, part);
+	model_sync_for_cpu(map, from, len);
+	model_cpu_writes(map, from, len, part + 1);
+	model_sync_for_device(map, from, len);
+	model_device_writes(map, from, len, part + 2);
+	model_unmap(map, attrs);
+}
+
+/* All sizes, places and parts */
+static void contents(unsigned int bits, u32 align_mask, int dir, unsigned long attrs,
+		     phys_addr_t area)
+{
+	static const size_t sizes[] = { 1, 3, 512, 2048, 4096, 5000, 66000 };
+	struct device dev;
+
+	for (int s = 0; s < ARRAY_SIZE(sizes); s++)
+		for (unsigned int offset = 0; offset < 4096; offset += 1365)
+			for (int part = 0; part < 5; part++) {
+				sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+				dev.min_align_mask = align_mask;
+				dev.noncoherent = part & 1;
+				map_and_sync(&dev, area + offset, sizes[s], dir, attrs, part);
+			}
+}
+
+/* Directions, partial syncs and attributes: every combination, for all sizes */
+TEST(map_contents)
+{
+	struct sim_machine machine;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 1);
+	test_boot(&machine, "512,1" WITH_HI("1M") ",force");
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE) + 8192;
+	for (int bits = 32; bits <= 64; bits += 32)
+		for (int a = 0; a < ARRAY_SIZE(align_masks); a++)
+			for (int dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++) {
+				contents(bits, align_masks[a], dir, 0, area);
+				contents(bits, align_masks[a], dir, DMA_ATTR_SKIP_CPU_SYNC, area);
+			}
+	model_check(true);
+	test_pools(NULL, true);
+}
+
+/* A sync of more than there is copies no more than there is. */
+TEST(sync_beyond_the_buffer)
+{
+	struct sim_machine machine;
+	struct device dev;
+	struct mapping *map;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	map = model_map(&dev, sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE) + 4096, 3000, DMA_FROM_DEVICE,
+			0);
+	model_device_writes(map, 0, 3000, 1);
+	swiotlb_sync_single_for_cpu(&dev, map->tlb, 8000, DMA_FROM_DEVICE);
+	memcpy(map->cpu, map->device, 3000);
+	model_check_contents(map);
+	CHECK(sim_log_has("Buffer overflow detected. Allocation size: 3000. Mapping size: 8000."));
+	CHECK(sim_warnings());
+	sim_forgive_warnings();
+	model_unmap(map, 0);
+	/* An address that is no mapping's: nothing happens. */
+	swiotlb_sync_single_for_cpu(&dev, test_pool(SWIOTLB_LO).start + 4096, 512, DMA_FROM_DEVICE);
+	test_pools(NULL, true);
+}
+
+/* Buffers that the kernel has no address for */
+TEST(map_highmem, .base_fails = true)
+{
+	struct sim_machine machine;
+	struct device dev;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	machine.ram[1] = (struct range){ 512 * MB, 528 * MB };
+	machine.highmem = 512 * MB;
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	for (int dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++)
+		for (size_t size = 1; size < 200000; size = size * 2 + 77)
+			for (unsigned int offset = 100; offset < 9000; offset += 1000) {
+				struct mapping *map =
+					model_map(&dev, 513 * MB + offset, size, dir, 0);
+
+				CHECK(map);
+				model_device_writes(map, 0, size, 1);
+				model_sync_for_cpu(map, size / 3, size / 2);
+				model_cpu_writes(map, size / 4, size / 2, 2);
+				model_sync_for_device(map, size / 3, size / 2);
+				model_unmap(map, 0);
+			}
+	model_check(true);
+}
+
+TEST(map_max_mapping_size)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	model_begin(false);
+	area = sim_alloc_at(0, 64 * MB, MB, 0x10000) + 0x10000;
+	for (int a = 0; a < 4; a++) {
+		sim_device(&dev, "dev", DMA_BIT_MASK(32));
+		dev.min_align_mask = align_masks[a];
+		for (unsigned int offset = 0; offset < 8192; offset += 97) {
+			struct mapping *map;
+
+			map = model_map(&dev, area + offset, swiotlb_max_mapping_size(&dev),
+					DMA_TO_DEVICE, 0);
+			CHECK(map, "alignment 0x%x, offset %u: the largest mapping does not fit",
+			      align_masks[a], offset);
+			model_unmap(map, 0);
+		}
+	}
+}
+
+/* A buffer that the device reaches is not bounced, unless by force. */
+TEST(map_without_force, .needs_64bit = true)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t low, high;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 1);
+	test_boot(&machine, "512,1" WITH_HI("1M"));
+	subject_early(false, 0);
+	model_begin(false);
+	low = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	high = sim_alloc_at(SZ_4G, SZ_4G + 64 * MB, MB, PAGE_SIZE);
+	for (int bits = 28; bits <= 64; bits += test_stride()) {
+		sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+		sizes_and_places(&dev, low);
+		sizes_and_places(&dev, high);
+	}
+	sim_kmalloc_bounces = true;
+	sizes_and_places(&dev, low);
+	model_check(true);
+}

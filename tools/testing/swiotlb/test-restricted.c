@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Restricted DMA pools: one type, one area, and they also hand out pages. */
+#include "model.h"
+
+static struct reserved_mem rmem;
+static struct device dev;
+
+static void boot(u64 size)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 2);
+	test_boot(&machine, "512,1" WITH_HI("1M"));
+	subject_early(false, 0);
+	subject_late_files();
+	rmem = (struct reserved_mem){ .name = "restricted", .size = size };
+	rmem.base = sim_alloc_at(0, 64 * MB, size, SEGMENT);
+	CHECK_EQ(subject_rmem_setup(&rmem), 0);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+}
+
+TEST(restricted_properties)
+{
+	static const char *const wrong[] = {
+		"reusable",
+		"linux,cma-default",
+		"linux,dma-default",
+		"no-map",
+	};
+
+	boot(2 * MB);
+	CHECK(sim_log_has("created restricted DMA pool at 0x"));
+	CHECK(sim_log_has("size 2 MiB"));
+	for (int i = 0; i < ARRAY_SIZE(wrong); i++) {
+		sim_rmem_property = wrong[i];
+		CHECK_EQ(subject_rmem_setup(&rmem), -EINVAL);
+	}
+}
+
+TEST(restricted_init_fails)
+{
+	for (unsigned int nth = 1;; nth++) {
+		u64 before;
+		int err;
+
+		boot(2 * MB);
+		before = sim_slab_allocated();
+		sim_fail(SIM_FAIL_SLAB, nth, 1);
+		err = rmem.ops->device_init(&rmem, &dev);
+		if (sim_calls(SIM_FAIL_SLAB) < nth)
+			break;
+		CHECK_EQ(err, -ENOMEM);
+		CHECK(!rmem.priv);
+		CHECK_EQ(sim_slab_allocated(), before);
+		CHECK(!dev.dma_io_tlb_mem->for_alloc, "the device got a pool that is not");
+	}
+}
+
+TEST(restricted_in_high_memory)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 64 * MB, 0, 2);
+	machine.ram[1] = (struct range){ 512 * MB, 528 * MB };
+	machine.highmem = 512 * MB;
+	test_boot(&machine, NULL);
+	rmem = (struct reserved_mem){ .name = "restricted", .size = MB, .base = 514 * MB };
+	CHECK_EQ(subject_rmem_setup(&rmem), 0);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+	CHECK_EQ(rmem.ops->device_init(&rmem, &dev), -EINVAL);
+}
+
+/* All of its mappings are there, never in the default pools, whatever they are. */
+TEST(restricted_map)
+{
+	struct device other;
+	phys_addr_t area;
+	u64 val;
+
+	boot(2 * MB);
+	CHECK_EQ(rmem.ops->device_init(&rmem, &dev), 0);
+	CHECK_EQ(sim_decrypted_bytes, 2 * MB);
+	CHECK(is_swiotlb_for_alloc(&dev) && is_swiotlb_force_bounce(&dev) &&
+	      is_swiotlb_active(&dev));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE) + 4096;
+	for (size_t size = 1; size <= SEGMENT; size = size * 2 + 3) {
+		dma_addr_t dma = swiotlb_map(&dev, area, size, DMA_TO_DEVICE, 0);
+
+		CHECK(dma >= rmem.base && dma + size <= rmem.base + rmem.size, "0x%llx", dma);
+		CHECK_EQ(swiotlb_find_pool(&dev, dma)->start, rmem.base);
+		CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+		swiotlb_tbl_unmap_single(&dev, dma, size, DMA_TO_DEVICE, 0);
+	}
+	/* Its own files; those of types are the default pools' only. */
+	if (IS_ENABLED(CONFIG_DEBUG_FS)) {
+		CHECK(!sim_file_get("/swiotlb/restricted/io_tlb_nslabs", &val) && val == 1024);
+		CHECK(!sim_file_get("/swiotlb/restricted/io_tlb_used", &val) && val == 0);
+		CHECK(!sim_file_get("/swiotlb/restricted/io_tlb_used_hiwater", &val) && val == 128);
+	}
+	CHECK_EQ(sim_file_get("/swiotlb/restricted/lo/used", &val), -ENOENT);
+
+	/* A second device shares it. */
+	sim_device(&other, "other", DMA_BIT_MASK(32));
+	CHECK_EQ(rmem.ops->device_init(&rmem, &other), 0);
+	CHECK(other.dma_io_tlb_mem == dev.dma_io_tlb_mem);
+	CHECK_EQ(sim_decrypted_bytes, 2 * MB);
+	test_pools(&dev, true);
+	rmem.ops->device_release(&rmem, &dev);
+	CHECK(!is_swiotlb_for_alloc(&dev));
+}
+
+TEST(restricted_alloc)
+{
+	struct page *pages[64];
+	int n = 0;
+
+	boot(2 * MB);
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	for (size_t size = 1; size <= SEGMENT; size += 5000) {
+		struct page *page = swiotlb_alloc(&dev, size);
+		phys_addr_t phys;
+
+		CHECK(page);
+		phys = page_to_phys(page);
+		CHECK(IS_ALIGNED(phys, PAGE_SIZE << get_order(size)), "%zu bytes at 0x%llx", size,
+		      phys);
+		CHECK(phys >= rmem.base && phys + size <= rmem.base + rmem.size);
+		CHECK(swiotlb_free(&dev, page, size));
+	}
+	test_pools(&dev, true);
+	CHECK(!swiotlb_alloc(&dev, SEGMENT + 1));
+	while ((pages[n] = swiotlb_alloc(&dev, 65536)))
+		n++;
+	CHECK_EQ(n, 2 * MB / 65536);
+	while (n--)
+		CHECK(swiotlb_free(&dev, pages[n], 65536));
+	test_pools(&dev, true);
+	/* A page that is not from there */
+	CHECK(!swiotlb_free(&dev, pfn_to_page(3), 4096));
+	dev.dma_io_tlb_mem = NULL;
+	CHECK(!swiotlb_alloc(&dev, 4096));
+}
+
+/* A pool that begins within a page hands out whole pages all the same. */
+TEST(restricted_not_page_aligned)
+{
+	struct page *page;
+
+	boot(2 * MB);
+	rmem.base += 2048;
+	rmem.size -= MB;
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	page = swiotlb_alloc(&dev, 4096);
+	CHECK(page && page_to_phys(page) >= rmem.base);
+	CHECK(swiotlb_free(&dev, page, 4096));
+	test_pools(&dev, true);
+}

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Xen PV: what the fixup makes of pools, and mappings by machine address. */
+#include "model.h"
+
+static void *low_memory(u64 bytes)
+{
+	phys_addr_t phys = sim_alloc_at(0, PHYS_ADDR_MAX, bytes, PAGE_SIZE);
+
+	CHECK(phys, "no memory for the test");
+	return phys_to_virt(phys);
+}
+
+/* Each segment contiguous and aligned in machine memory, and where devices reach it */
+static void check_pool(int type)
+{
+	struct subject_pool pool = test_pool(type);
+	struct range seen = { ~0ULL, 0 };
+
+	for (phys_addr_t p = pool.start; p < pool.end; p += SEGMENT) {
+		unsigned long mfn = hyp_mfn(PFN_DOWN(p));
+
+		CHECK(mfn % (SEGMENT / PAGE_SIZE) == 0, "segment at 0x%llx: machine page 0x%lx", p,
+		      mfn);
+		for (unsigned long i = 0; i < SEGMENT / PAGE_SIZE; i++)
+			CHECK(hyp_mfn(PFN_DOWN(p) + i) == mfn + i,
+			      "segment at 0x%llx is not contiguous", p);
+		if (type == SWIOTLB_LO)
+			CHECK(PFN_PHYS(mfn) + SEGMENT <= SZ_4G, "LO is at 0x%llx", PFN_PHYS(mfn));
+		else
+			CHECK(PFN_PHYS(mfn) >= SZ_4G, "HI took low memory, at 0x%llx",
+			      PFN_PHYS(mfn));
+		seen.start = min(seen.start, PFN_PHYS(mfn));
+		seen.end = max(seen.end, PFN_PHYS(mfn) + SEGMENT - 1);
+	}
+#ifdef SUBJECT_HAS_HI
+	if (pool.nslabs) {
+		CHECK(pool.bus.start == seen.start && pool.bus.end == seen.end,
+		      "it says bus 0x%llx-0x%llx, and is 0x%llx-0x%llx", pool.bus.start,
+		      pool.bus.end, seen.start, seen.end);
+		CHECK_EQ(subject_bus_limit(type), seen.end);
+	}
+#endif
+}
+
+static u64 pool_bytes(int type)
+{
+	struct subject_pool pool = test_pool(type);
+
+	return pool.nslabs ? pool.nslabs * SLAB + subject_overhead(&pool) : 0;
+}
+
+static void check_all(void)
+{
+	check_pool(SWIOTLB_LO);
+	check_pool(SWIOTLB_HI);
+	hyp_check();
+	CHECK_EQ(sim_allocated(), pool_bytes(SWIOTLB_LO) + pool_bytes(SWIOTLB_HI));
+	test_pools(NULL, true);
+}
+
+TEST(xen_lo_on_every_layout)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++) {
+		struct hyp_machine hyp = {
+			.layout = layout,
+			.low_heap = 32 * MB,
+			.high_heap = 64 * MB,
+		};
+
+		test_boot_xen(128 * MB, &hyp, "8192,2");
+		subject_early(true, SWIOTLB_VERBOSE);
+		CHECK_EQ(subject_nslabs(SWIOTLB_LO), 8192);
+		check_all();
+	}
+}
+
+TEST(xen_lo_and_hi_on_every_layout, .needs_hi = true, .needs_64bit = true)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++) {
+		/* Machine memory below 4 GiB is mostly the domain's. */
+		struct hyp_machine hyp = {
+			.layout = layout,
+			.low_heap = 32 * MB,
+			.high_heap = 2 * GB,
+		};
+
+		test_boot_xen(6 * GB, &hyp, "8192,2,1G");
+		subject_early(true, SWIOTLB_VERBOSE);
+		CHECK_EQ(subject_nslabs(SWIOTLB_LO), 8192);
+		if (layout == HYP_LOW_IN_MIDDLE)
+			CHECK(subject_nslabs(SWIOTLB_HI) >= GB / SLAB / 2);
+		else
+			CHECK_EQ(subject_nslabs(SWIOTLB_HI), GB / SLAB);
+		check_all();
+		/* Where memory is contiguous as it is, nothing is exchanged for HI. */
+		if (layout == HYP_IDENTITY || layout == HYP_ODD || layout == HYP_LOW_IN_MIDDLE)
+			CHECK(sim_log_has("exchanged 0 of "), "layout %d",
+			      layout);
+	}
+}
+
+/* LO is as low as it can be: some devices reach less than 32 bits. */
+TEST(xen_lo_takes_the_lowest)
+{
+	struct hyp_machine hyp = {
+		.layout = HYP_SCATTERED,
+		.low_heap = 1024 * MB,
+		.high_heap = 64 * MB,
+	};
+
+	test_boot_xen(128 * MB, &hyp, "8192,2");
+	subject_early(true, 0);
+	/* 16 MiB in the 32 MiB from 1 MiB on, though a GiB is free */
+	for (phys_addr_t p = test_pool(SWIOTLB_LO).start; p < test_pool(SWIOTLB_LO).end;
+	     p += SEGMENT)
+		CHECK(hyp_mfn(PFN_DOWN(p)) < PFN_DOWN(64 * MB), "machine page 0x%lx",
+		      hyp_mfn(PFN_DOWN(p)));
+	check_all();
+}
+
+/*
+ * The nth exchange fails, or all from the nth on: a smaller pool, or none. Low
+ * memory that is not in a pool is the hypervisor's again, and no page is lost.
+ */
+static void fail_exchanges(const char *param, u64 ram, int layout, bool high, unsigned int count,
+			   unsigned int step)
+{
+	for (unsigned int nth = 1;; nth += step) {
+		struct hyp_machine hyp = {
+			.layout = layout,
+			.low_heap = 64 * MB,
+			.high_heap = 64 * MB,
+			.domain_high = high,
+		};
+		u64 low;
+
+		test_boot_xen(ram, &hyp, param);
+		low = hyp_heap_bytes(true);
+		sim_fail(SIM_FAIL_EXCHANGE, nth, count);
+		subject_early(true, SWIOTLB_VERBOSE);
+		if (sim_calls(SIM_FAIL_EXCHANGE) < nth)
+			break;
+		check_all();
+		if (high)
+			CHECK_EQ(hyp_heap_bytes(true) + subject_nslabs(SWIOTLB_LO) * SLAB, low);
+	}
+}
+
+TEST(xen_one_exchange_fails, .base_fails = true)
+{
+	for (int layout = HYP_ODD; layout < HYP_LAYOUTS; layout++) {
+		fail_exchanges("4096,2", 64 * MB, layout, false, 1, 1);
+		fail_exchanges("4096,2", 64 * MB, layout, true, 1, 1);
+		/* All 15 widths of the address, and the next segment goes on */
+		fail_exchanges("4096,2", 64 * MB, layout, true, 20, 1);
+	}
+}
+
+TEST(xen_exchanges_fail_from_one_on, .base_fails = true)
+{
+	for (int layout = HYP_ODD; layout < HYP_LAYOUTS; layout++) {
+		fail_exchanges("4096,2", 64 * MB, layout, false, 1000000, 1);
+		fail_exchanges("4096,2", 64 * MB, layout, true, 1000000, 1);
+	}
+}
+
+TEST(xen_hi_exchanges_fail, .needs_hi = true, .needs_64bit = true)
+{
+	fail_exchanges("512,2,32M", 4 * GB + 512 * MB, HYP_SCATTERED, false, 1, 9);
+	fail_exchanges("512,2,32M", 4 * GB + 512 * MB, HYP_SCATTERED, false, 1000000, 9);
+	fail_exchanges("512,2,32M", 4 * GB + 512 * MB, HYP_REVERSED, false, 7, 5);
+	fail_exchanges("2048,2,8M", 256 * MB, HYP_REVERSED, true, 1, 1);
+	fail_exchanges("2048,2,8M", 256 * MB, HYP_REVERSED, true, 1000000, 1);
+}
+
+/* A quarter of LO can be had: that is kept, and the rest of low memory is not used up. */
+TEST(xen_low_memory_is_short, .base_fails = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 9 * MB,
+				   .high_heap = 128 * MB,
+				   .domain_high = true };
+
+	test_boot_xen(256 * MB, &hyp, "16384,2");
+	subject_early(true, SWIOTLB_VERBOSE);
+	CHECK_EQ(subject_nslabs(SWIOTLB_LO), 8 * MB / SLAB);
+	CHECK(sim_log_has("size adjusted 16384 -> 4096 slabs"));
+	check_all();
+	CHECK_EQ(hyp_heap_bytes(true), MB);
+}
+
+/* Not even the least: no pool, nothing lost, and the hypervisor has its low memory. */
+TEST(xen_no_low_memory, .base_fails = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 512 * 1024,
+				   .high_heap = 128 * MB,
+				   .domain_high = true };
+
+	test_boot_xen(256 * MB, &hyp, "16384,2");
+	subject_early(true, SWIOTLB_VERBOSE);
+	CHECK(!is_swiotlb_allocated());
+	hyp_check();
+	CHECK_EQ(sim_allocated(), 0);
+	CHECK_EQ(hyp_heap_bytes(true), 512 * 1024);
+}
+
+/* Extents of the hypervisor have holes: HI has to be where no exchange is needed. */
+TEST(xen_heap_is_fragmented, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = {
+		.layout = HYP_ODD, .low_heap = 1 * GB, .high_heap = 1 * GB, .fragmented = true
+	};
+
+	test_boot_xen(6 * GB, &hyp, "8192,2,1G");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), GB / SLAB);
+	hyp.layout = HYP_SCATTERED;
+	test_boot_xen(6 * GB, &hyp, "8192,2,1G");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 0);
+	CHECK(sim_log_has("hi: no pool, all devices use lo"));
+}
+
+/* A run of half of it is better than exchanging all; less than that is not. */
+TEST(xen_hi_is_placed, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_IDENTITY,
+				   .low_heap = 16 * MB,
+				   .high_heap = 64 * MB };
+	struct subject_pool hi;
+	u64 low;
+
+	test_boot_xen(7 * GB, &hyp, "512,2,2G");
+	low = hyp_heap_bytes(true);
+	subject_early(true, SWIOTLB_VERBOSE);
+	hi = test_pool(SWIOTLB_HI);
+	CHECK(hi.start >= SZ_4G, "HI took pseudo-physical memory below 4 GiB");
+	/* LO was exchanged for a MiB of it. */
+	CHECK(hyp_heap_bytes(true) + MB >= low, "HI took low memory");
+	check_all();
+
+	/* Only where pseudo-physical memory is low is machine memory high. */
+	hyp.layout = HYP_REVERSED;
+	test_boot_xen(8 * GB, &hyp, "512,2,1G");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+
+	/* No run is half as long as what is asked for: all of it is exchanged instead. */
+	hyp.layout = HYP_LOW_IN_MIDDLE;
+	hyp.high_heap = 2 * GB;
+	test_boot_xen(6 * GB, &hyp, "512,2,2G");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 2 * GB / SLAB);
+	hyp.high_heap = 64 * MB;
+
+	/* Small pools, sizes that no areas divide, one CPU */
+	for (unsigned int mb = 1; mb < 40; mb += 3) {
+		char param[64];
+
+		snprintf(param, sizeof(param), "512,%u,%uM", mb % 5 + 1, mb);
+		hyp.layout = mb % HYP_LAYOUTS;
+		test_boot_xen(5 * GB, &hyp, param);
+		subject_early(true, SWIOTLB_VERBOSE);
+		check_all();
+		CHECK(subject_nslabs(SWIOTLB_HI) >= mb * MB / SLAB / 2, "%s: %lu", param,
+		      subject_nslabs(SWIOTLB_HI));
+	}
+}
+
+/* dma_supported: whether the device reaches the whole of a pool */
+TEST(xen_dma_supported, .base_fails = true)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++)
+		for (int with_hi = 0; with_hi < 2; with_hi++) {
+			struct hyp_machine hyp = { .layout = layout,
+						   .low_heap = 48 * MB,
+						   .high_heap = 64 * MB };
+			struct device dev;
+			u64 highest[2] = { 0 };
+
+			if (with_hi && (BITS_PER_LONG == 32 || SUBJECT_TYPES == 1))
+				continue;
+			/* As low as there is room: the segments are not in order. */
+			test_boot_xen(with_hi ? 5 * GB : 128 * MB, &hyp,
+				      with_hi ? "16384,2,64M" : "16384,2");
+			subject_early(true, 0);
+			for (int type = 0; type <= with_hi; type++) {
+				struct subject_pool pool = test_pool(type);
+
+				for (phys_addr_t p = pool.start; p < pool.end; p += PAGE_SIZE)
+					highest[type] =
+						max(highest[type],
+						    PFN_PHYS(hyp_mfn(PFN_DOWN(p))) + PAGE_SIZE - 1);
+				if (type == SWIOTLB_HI && !pool.nslabs)
+					highest[type] = ~0ULL;
+			}
+			sim_device(&dev, "dev", 0);
+			for (int bits = 12; bits <= 64; bits++)
+				for (int d = -1; d <= 1; d++) {
+					u64 mask = DMA_BIT_MASK(bits) + (d < 0 ? -1 : 0);
+					bool want = mask >= highest[0] ||
+						    (with_hi && mask >= highest[1]);
+
+					CHECK(subject_xen_ops->dma_supported(&dev, mask) == want,
+					      "layout %d, mask 0x%llx, LO up to 0x%llx", layout,
+					      mask, highest[0]);
+				}
+			CHECK(subject_xen_ops->dma_supported(&dev, highest[0]));
+			CHECK(!subject_xen_ops->dma_supported(&dev, highest[0] - 1), "layout %d",
+			      layout);
+		}
+}
+
+TEST(xen_required_mask, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_IDENTITY,
+				   .low_heap = 48 * MB,
+				   .high_heap = 64 * MB };
+	struct device dev;
+
+	test_boot_xen(5 * GB, &hyp, "512");
+	subject_early(true, 0);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+	CHECK_EQ(subject_xen_ops->get_required_mask(&dev), DMA_BIT_MASK(32));
+	test_boot_xen(5 * GB, &hyp, "512,,64M");
+	subject_early(true, 0);
+	CHECK_EQ(subject_xen_ops->get_required_mask(&dev), DMA_BIT_MASK(33));
+	test_boot_xen(12 * GB, &hyp, "512,,6G");
+	subject_early(true, 0);
+	CHECK_EQ(subject_xen_ops->get_required_mask(&dev), DMA_BIT_MASK(34));
+	/* No pool at all: nothing is supported. */
+	test_boot_xen(64 * MB, &hyp, "noforce");
+	subject_early(true, 0);
+	for (int bits = 1; bits < 64; bits++)
+		CHECK(!subject_xen_ops->dma_supported(&dev, DMA_BIT_MASK(bits)));
+}
+
+/* One mapping of all that it carries; @n varies direction and what is written. */
+static void map_and_sync(struct device *dev, phys_addr_t orig, size_t size, int n)
+{
+	struct mapping *map;
+
+	map = model_map(dev, orig, size, n % 3, DMA_ATTR_NO_WARN);
+	if (!map)
+		return;
+	model_check_segments(map);
+	model_device_writes(map, 0, size, n);
+	model_sync_for_cpu(map, size / 3, size - size / 3);
+	model_cpu_writes(map, size / 2, size - size / 2, n);
+	model_sync_for_device(map, size / 3, size - size / 3);
+	model_unmap(map, 0);
+}
+
+/* All sizes and places; the large ones with few of these */
+static void map_sizes(unsigned int bits, u32 align_mask, unsigned long boundary, phys_addr_t area)
+{
+	static const size_t sizes[] = { 1, 2048, 4096, 5000, 16384, 65536, 200000, 262144, 262145 };
+	struct device dev;
+
+	for (int s = 0; s < ARRAY_SIZE(sizes); s++)
+		for (unsigned int offset = 0; offset < 20000; offset += 1917) {
+			if (sizes[s] > 50000 && offset > 4000)
+				continue;
+			sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+			dev.min_align_mask = align_mask;
+			dev.seg_boundary = boundary;
+			dev.noncoherent = offset & 1;
+			if (subject_xen_ops->dma_supported(&dev, DMA_BIT_MASK(bits)))
+				map_and_sync(&dev, area + offset, sizes[s], s);
+		}
+}
+
+/* All masks, sizes, boundaries and alignments, on machine addresses */
+static void map_all(int layout, const char *param, u64 ram)
+{
+	static const u32 aligns[] = { 0, 0xfff, 0xffff };
+	static const unsigned long boundaries[] = { ~0UL, 0x3ffff, 0xffff };
+	struct hyp_machine hyp = { .layout = layout, .low_heap = 32 * MB, .high_heap = 32 * MB };
+	phys_addr_t area;
+
+	test_boot_xen(ram, &hyp, param);
+	/* The buffer of LO begins at a page, and not at what its segments are. */
+	low_memory(5 * PAGE_SIZE);
+	subject_early(true, 0);
+	subject_late_files();
+	area = virt_to_phys(low_memory(2 * MB)) + 65536;
+	model_begin(true);
+	for (int bits = 28; bits <= 64; bits += test_stride())
+		for (int a = 0; a < ARRAY_SIZE(aligns); a++)
+			for (int b = 0; b < ARRAY_SIZE(boundaries); b++)
+				if (aligns[a] <= boundaries[b])
+					map_sizes(bits, aligns[a], boundaries[b], area);
+	model_check(true);
+	hyp_check();
+}
+
+TEST(xen_map_lo, .base_fails = true)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++)
+		map_all(layout, "512,1,force", 64 * MB);
+}
+
+TEST(xen_map_lo_unforced, .base_fails = true)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++)
+		map_all(layout, "512,1", 64 * MB);
+}
+
+TEST(xen_map_hi, .needs_hi = true, .needs_64bit = true)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++) {
+		map_all(layout, "512,1,1M,force", 5 * GB);
+		map_all(layout, "1024,2,1M", 5 * GB);
+	}
+}
+
+TEST(xen_map_sg)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 32 * MB };
+	struct scatterlist sg[8];
+	struct device dev;
+	phys_addr_t area;
+	u8 byte;
+
+	test_boot_xen(64 * MB, &hyp, "512,1,force");
+	subject_early(true, 0);
+	area = virt_to_phys(low_memory(2 * MB));
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	for (int i = 0; i < 8; i++) {
+		sg[i] = (struct scatterlist){ .page = pfn_to_page(PFN_DOWN(area) + 3 * i),
+					      .offset = 8 * i,
+					      .length = 6000 };
+		byte = 100 + i;
+		sim_copy_to_phys(area + 3 * i * PAGE_SIZE + 8 * i, &byte, 1);
+	}
+	CHECK_EQ(subject_xen_ops->map_sg(&dev, sg, 8, DMA_BIDIRECTIONAL, 0), 8);
+	for (int i = 0; i < 8; i++) {
+		CHECK_EQ(sg[i].dma_length, 6000);
+		CHECK(sim_dma_read(&dev, sg[i].dma_address, &byte, 1));
+		CHECK_EQ(byte, 100 + i);
+		byte = 50 + i;
+		CHECK(sim_dma_write(&dev, sg[i].dma_address + 5999, &byte, 1));
+	}
+	subject_xen_ops->sync_sg_for_cpu(&dev, sg, 8, DMA_BIDIRECTIONAL);
+	for (int i = 0; i < 8; i++) {
+		sim_copy_from_phys(&byte, area + 3 * i * PAGE_SIZE + 8 * i + 5999, 1);
+		CHECK_EQ(byte, 50 + i);
+		byte = 200 + i;
+		sim_copy_to_phys(area + 3 * i * PAGE_SIZE + 8 * i, &byte, 1);
+	}
+	subject_xen_ops->sync_sg_for_device(&dev, sg, 8, DMA_BIDIRECTIONAL);
+	for (int i = 0; i < 8; i++) {
+		CHECK(sim_dma_read(&dev, sg[i].dma_address, &byte, 1));
+		CHECK_EQ(byte, 200 + i);
+	}
+	subject_xen_ops->unmap_sg(&dev, sg, 8, DMA_BIDIRECTIONAL, 0);
+	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+
+	/* The last entry cannot be had: the others are given back. */
+	sg[7].length = 2 * SEGMENT;
+	CHECK_EQ(subject_xen_ops->map_sg(&dev, sg, 8, DMA_BIDIRECTIONAL, 0), -EIO);
+	CHECK_EQ(sg[0].dma_length, 0);
+	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+	test_pools(NULL, true);
+	CHECK_EQ(subject_xen_ops->max_mapping_size(&dev), SEGMENT);
+}
+
+/* A pool that the device does not reach: an error, and the slots are free again */
+TEST(xen_out_of_reach)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 32 * MB };
+	struct device dev;
+	phys_addr_t area;
+
+	test_boot_xen(64 * MB, &hyp, "512,1,force");
+	subject_early(true, 0);
+	area = virt_to_phys(low_memory(2 * MB));
+	sim_device(&dev, "dev", DMA_BIT_MASK(20));
+	for (int i = 0; i < 600; i++)
+		CHECK_EQ(subject_xen_ops->map_page(&dev, pfn_to_page(PFN_DOWN(area)), 0, 4096,
+						   DMA_TO_DEVICE, 0),
+			 DMA_MAPPING_ERROR);
+	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+	test_pools(NULL, true);
+}
+
+extern unsigned int sim_foreign_syncs;
+
+/* Pages of other domains: the device gets them as they are, and they are never a pool's. */
+TEST(xen_foreign_pages)
+{
+	struct hyp_machine hyp = { .layout = HYP_IDENTITY,
+				   .low_heap = 32 * MB,
+				   .high_heap = 32 * MB };
+	struct device dev;
+	phys_addr_t area, theirs;
+	dma_addr_t dma, other;
+
+	for (int noncoherent = 0; noncoherent < 2; noncoherent++) {
+		test_boot_xen(64 * MB, &hyp, "512,1");
+		subject_early(true, 0);
+		area = virt_to_phys(low_memory(2 * MB));
+		sim_device(&dev, "dev", DMA_BIT_MASK(64));
+		sim_kmalloc_bounces = true;
+		other = subject_xen_ops->map_page(&dev, pfn_to_page(PFN_DOWN(area) + 100), 0, 8192,
+						  DMA_TO_DEVICE, 0);
+		sim_kmalloc_bounces = false;
+		CHECK_EQ(subject_used(SWIOTLB_LO), 4);
+		/* Their owner's numbers are, here, those of a bounce buffer that is in use. */
+		theirs = hyp_pfn(PFN_DOWN(other));
+		hyp_map_foreign(PFN_DOWN(area), 16, theirs - 2);
+		dev.noncoherent = noncoherent;
+		sim_foreign_syncs = 0;
+		dma = subject_xen_ops->map_page(&dev, pfn_to_page(PFN_DOWN(area) + 2), 0, 4096,
+						DMA_FROM_DEVICE, 0);
+		CHECK_EQ(dma, PFN_PHYS(hyp_mfn(PFN_DOWN(area) + 2)));
+		subject_xen_ops->sync_single_for_cpu(&dev, dma, 4096, DMA_FROM_DEVICE);
+		subject_xen_ops->sync_single_for_device(&dev, dma, 4096, DMA_FROM_DEVICE);
+		subject_xen_ops->unmap_page(&dev, dma, 4096, DMA_FROM_DEVICE, 0);
+		CHECK_EQ(subject_used(SWIOTLB_LO), 4);
+		CHECK_EQ(sim_foreign_syncs, noncoherent ? 4 : 0);
+
+		/* Two of them are not contiguous: bounced, in both directions. */
+		dma = subject_xen_ops->map_page(&dev, pfn_to_page(PFN_DOWN(area) + 4), 0, 8192,
+						DMA_BIDIRECTIONAL, 0);
+		CHECK(dma != DMA_MAPPING_ERROR && subject_used(SWIOTLB_LO) == 8);
+		CHECK(sim_dma_write(&dev, dma + 5000, "grant", 5));
+		subject_xen_ops->unmap_page(&dev, dma, 8192, DMA_BIDIRECTIONAL, 0);
+		{
+			char text[5];
+
+			sim_copy_from_phys(text, area + 4 * PAGE_SIZE + 5000, 5);
+			CHECK(!memcmp(text, "grant", 5));
+		}
+		subject_xen_ops->unmap_page(&dev, other, 8192, DMA_TO_DEVICE, 0);
+		CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+		hyp_unmap_foreign(PFN_DOWN(area), 16);
+		hyp_check();
+	}
+}
+
+/* Coherent memory: within the mask, contiguous, and given back */
+TEST(xen_coherent)
+{
+	for (int layout = 0; layout < HYP_LAYOUTS; layout++)
+		for (int bits = 24; bits <= 64; bits += 8)
+			for (size_t size = 1000; size < MB; size = size * 2 + 500) {
+				struct hyp_machine hyp = { .layout = layout,
+							   .low_heap = 32 * MB,
+							   .high_heap = 32 * MB,
+							   .domain_high = true };
+				struct device dev;
+				dma_addr_t dma;
+				u64 before, low;
+				void *virt;
+
+				test_boot_xen(64 * MB, &hyp, "512,1");
+				before = sim_allocated();
+				low = hyp_heap_bytes(true);
+				sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+				virt = subject_xen_ops->alloc(&dev, size, &dma, GFP_KERNEL, 0);
+				if (!virt) {
+					CHECK(size > 400000 || bits == 24, "%zu bytes for %d bits",
+					      size, bits);
+					CHECK_EQ(sim_allocated(), before);
+					continue;
+				}
+				CHECK(dma + size - 1 <= DMA_BIT_MASK(bits));
+				for (size_t at = 0; at < size; at += PAGE_SIZE)
+					CHECK_EQ(PFN_PHYS(hyp_mfn(virt_to_pfn(virt + at))),
+						 dma + at);
+				subject_xen_ops->free(&dev, size, virt, dma, 0);
+				CHECK_EQ(sim_allocated(), before);
+				CHECK_EQ(hyp_heap_bytes(true), low);
+				hyp_check();
+				CHECK(!sim_warnings());
+			}
+}
+
+TEST(xen_coherent_wrong)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 32 * MB };
+	struct device dev;
+	dma_addr_t dma;
+	u64 before;
+	void *virt;
+
+	test_boot_xen(64 * MB, &hyp, "512,1");
+	before = sim_allocated();
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	sim_fail(SIM_FAIL_PAGES, 1, 1);
+	CHECK(!subject_xen_ops->alloc(&dev, 8192, &dma, GFP_KERNEL, 0));
+	sim_fail(SIM_FAIL_EXCHANGE, 1, 1);
+	CHECK(!subject_xen_ops->alloc(&dev, 8192, &dma, GFP_KERNEL, 0));
+	CHECK_EQ(sim_allocated(), before);
+	/* An address that cannot be the device's is refused, and said. */
+	virt = subject_xen_ops->alloc(&dev, 8192, &dma, GFP_KERNEL, 0);
+	CHECK(virt);
+	subject_xen_ops->free(&dev, 8192, virt, SZ_4G, 0);
+	CHECK(sim_warnings());
+	sim_forgive_warnings();
+	CHECK_EQ(sim_allocated(), before + 8192);
+	subject_xen_ops->free(&dev, 8192, virt, dma, 0);
+	CHECK_EQ(sim_allocated(), before);
+}
