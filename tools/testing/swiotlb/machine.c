@@ -35,6 +35,13 @@ u64 sim_decrypted_bytes;
 unsigned int sim_cache_syncs, sim_traces;
 void (*sim_irq_hook)(bool off);
 
+/* Sums of what areas count are read without their locks, and may be a moment old. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:mem_pool_bounces\nrace:mem_pool_used\n";
+}
+
 /* What is not freed, tests compare themselves. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
@@ -286,7 +293,7 @@ void spin_lock(spinlock_t *lock)
 
 void spin_unlock(spinlock_t *lock)
 {
-	if (!lock->locked || !locks_held)
+	if (!__atomic_load_n(&lock->locked, __ATOMIC_RELAXED) || !locks_held)
 		sim_error("a lock is released that is not held");
 	locks_held--;
 	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
