@@ -88,30 +88,20 @@ def main():
         if share < LEAST:
             print(f"error: {name}: less than {LEAST} % of the lines")
             bad = True
+        # A reason holds for each place of its line that is not run, and for one at least.
         for number, count in sorted(mine.items()):
             row = text[number - 1].strip()
-            if (name, row) in reasons:
-                used.add((name, row))
+            known = [k for k in ((name, row), (name, text[number - 2].strip() + " " + row))
+                     if k in reasons]
+            if known and not count:
+                used.update(known)
             elif not count:
                 print(f"error: {name}:{number}: never run, and not in not-covered: {row}")
                 bad = True
     for name, row in sorted(set(reasons) - used):
-        print(f"error: not-covered has a line that {name} has not: {row}")
+        print(f"error: not-covered has a line that {name} has not, or that is run: {row}")
         bad = True
-    for (name, number), count in sorted(lines.items()):
-        with open(os.path.join(kernel, name), encoding="utf-8") as source:
-            row = source.read().split("\n")[number - 1].strip()
-        if count and (name, row) in reasons and not any(
-                not c and f == name and source_row(kernel, f, n) == row
-                for (f, n), c in lines.items()):
-            print(f"error: not-covered has a line that is run: {name}:{number}: {row}")
-            bad = True
     return bad
-
-
-def source_row(kernel, name, number):
-    with open(os.path.join(kernel, name), encoding="utf-8") as source:
-        return source.read().split("\n")[number - 1].strip()
 
 
 sys.exit(main())
