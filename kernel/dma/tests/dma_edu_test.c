@@ -6,7 +6,7 @@
  * with its property dma_mask it reaches as much of memory as one likes, so a
  * machine can have a device for every DMA mask. What went through a mapping is
  * compared here, byte for byte; a wrong address is not refused by the device
- * but clamped, which QEMU tells in its own log (-d guest_errors) only.
+ * but clamped, which only QEMU tells, in its output or with -d guest_errors.
  *
  * For each device, /sys/kernel/debug/dma_edu_test/<PCI device> has
  *
