@@ -726,6 +726,12 @@ void *memblock_alloc_raw(phys_addr_t size, phys_addr_t align)
 	return memblock_take(size, align, PHYS_ADDR_MAX, false);
 }
 
+void *memblock_alloc_try_nid_raw(phys_addr_t size, phys_addr_t align, phys_addr_t from,
+				 phys_addr_t to, int nid)
+{
+	return memblock_take(size, align, to ? to + 1 : PHYS_ADDR_MAX, false);
+}
+
 void *memblock_alloc_low(phys_addr_t size, phys_addr_t align)
 {
 	return memblock_take(size, align, SZ_4G, true);

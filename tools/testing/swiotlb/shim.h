@@ -78,6 +78,7 @@ typedef unsigned int umode_t;
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define ____cacheline_aligned_in_smp __attribute__((aligned(64)))
+#define __packed __attribute__((packed))
 #define __aligned(n) __attribute__((aligned(n)))
 #define SMP_CACHE_BYTES 64
 #define KBUILD_MODNAME "swiotlb_xen"
@@ -380,6 +381,11 @@ static inline void hlist_del_rcu(struct hlist_node *n)
 	for (pos = hlist_entry_safe_rcu((head)->first, __typeof__(*pos), member); pos; \
 	     pos = hlist_entry_safe_rcu(pos->member.next, __typeof__(*pos), member))
 
+static inline u32 hash_64(u64 val, unsigned int bits)
+{
+	return val * 0x61C8864680B583EBull >> (64 - bits);
+}
+
 #define rcu_assign_pointer(p, v) __atomic_store_n(&(p), v, __ATOMIC_RELEASE)
 #define rcu_dereference(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 #define rcu_dereference_protected(p, c) (p)
@@ -537,6 +543,14 @@ void memcpy_to_page(struct page *page, size_t offset, const char *from, size_t l
 #define MEMBLOCK_NONE 0
 #define MEMBLOCK_ALLOC_ACCESSIBLE 0
 void *memblock_alloc(phys_addr_t size, phys_addr_t align);
+#define MEMBLOCK_LOW_LIMIT 0
+#ifndef UINT_MAX
+#define UINT_MAX (~0U)
+#endif
+void *memblock_alloc_try_nid_raw(phys_addr_t size, phys_addr_t align, phys_addr_t from,
+				 phys_addr_t to, int nid);
+#define alloc_pages_exact(size, gfp) ((void *)__get_free_pages(gfp, get_order(size)))
+#define free_pages_exact(virt, size) free_pages((unsigned long)(virt), get_order(size))
 void *memblock_alloc_raw(phys_addr_t size, phys_addr_t align);
 void *memblock_alloc_low(phys_addr_t size, phys_addr_t align);
 phys_addr_t memblock_phys_alloc_range(phys_addr_t size, phys_addr_t align, phys_addr_t start,

@@ -134,6 +134,21 @@ int subject_pools(struct device *dev, struct subject_pool *pools, int max)
 		list_for_each_entry_rcu(pool, MEM_LIST(mem, type), node)
 			if (n < max)
 				n += fill_pool(&pools[n], pool, type);
+#ifdef SUBJECT_HAS_HASH
+	for (int i = 0; i < 1 << POOL_HASH_BITS; i++) {
+		struct io_tlb_chunk *chunk;
+
+		hlist_for_each_entry_rcu(chunk, &pool_hash[i], node) {
+			if (n == max)
+				break;
+			if (chunk != &chunk->pool->chunks[0] || !chunk->pool->transient ||
+			    chunk->pool->mem != mem)
+				continue;
+			n += fill_pool(&pools[n], chunk->pool, SWIOTLB_LO);
+			pools[n - 1].transient = true;
+		}
+	}
+#else
 	if (dev) {
 		list_for_each_entry_rcu(pool, &dev->dma_io_tlb_pools, node) {
 			if (n == max)
@@ -142,6 +157,7 @@ int subject_pools(struct device *dev, struct subject_pool *pools, int max)
 			pools[n - 1].transient = true;
 		}
 	}
+#endif
 	rcu_read_unlock();
 #else
 	for (int type = 0; type < SUBJECT_TYPES && n < max; type++)
@@ -191,7 +207,61 @@ static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
 
 #else
 
-#error "how are free slots kept?"
+bool subject_slot_free(const struct subject_pool *p, unsigned long slot)
+{
+	struct io_tlb_pool *pool = p->raw;
+	struct slot_bits free = pool->segments[slot / IO_TLB_SEGSIZE].free;
+
+	slot %= IO_TLB_SEGSIZE;
+	return slot < 64 ? free.lo >> slot & 1 : free.hi >> (slot - 64) & 1;
+}
+
+/* The leaf of a segment is its longest run, and each byte above the largest below. */
+static const char *segment_wrong(struct io_tlb_pool *pool, unsigned long segment,
+				 char *why, size_t len)
+{
+	struct subject_pool p = { .raw = pool };
+	unsigned long first = segment * IO_TLB_SEGSIZE;
+	unsigned int per_area = nr_segments(pool->area_nslabs);
+	struct io_tlb_area *area = &pool->areas[first / pool->area_nslabs];
+	unsigned int seg = segment % per_area, run = 0, longest = 0;
+
+	for (unsigned int i = 0; i < IO_TLB_SEGSIZE; i++) {
+		run = subject_slot_free(&p, first + i) ? run + 1 : 0;
+		if (run && first + i >= pool->nslabs) {
+			snprintf(why, len, "slot %lu is free, but there is none", first + i);
+			return why;
+		}
+		longest = run > longest ? run : longest;
+	}
+	if (swiotlb_get_run(area, seg) != longest) {
+		snprintf(why, len, "segment %lu: longest run is %u and not %u", segment,
+			 swiotlb_get_run(area, seg), longest);
+		return why;
+	}
+	return NULL;
+}
+
+static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
+{
+	for (unsigned int a = 0; a < pool->nareas; a++) {
+		u64 *runs = pool->areas[a].runs;
+
+		for (unsigned int level = 0; level + 1 < pool->nlevels; level++) {
+			unsigned int n = pool->levels[level + 1] - pool->levels[level];
+
+			for (unsigned int i = 0; i < n; i++) {
+				u64 up = runs[pool->levels[level + 1] + i / 8];
+
+				if ((up >> i % 8 * 8 & 0xff) != node_largest(runs[pool->levels[level] + i])) {
+					snprintf(why, len, "area %u: level %u, node %u is not the largest below", a, level, i);
+					return why;
+				}
+			}
+		}
+	}
+	return NULL;
+}
 
 #endif
 
@@ -254,8 +324,12 @@ size_t subject_slot_bytes(void)
 
 u64 subject_overhead(const struct subject_pool *p)
 {
+#ifdef SUBJECT_HAS_META
+	return swiotlb_meta_size(p->nslabs, p->nareas);
+#else
 	return PAGE_ALIGN(p->nslabs * sizeof(struct io_tlb_slot)) +
 	       p->nareas * sizeof(struct io_tlb_area);
+#endif
 }
 
 int subject_rmem_setup(struct reserved_mem *rmem)
