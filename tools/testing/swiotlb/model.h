@@ -41,7 +41,6 @@ struct model {
 	struct mapping maps[MODEL_MAX_MAPS];
 	/* Counters, by type */
 	u64 used[2], hiwater[2], all_hiwater, bounces[2], bytes[2], failures[2], fallbacks[2];
-	bool reset;			/* a high water mark was reset */
 	u64 transient; /* slots of pools as long as a mapping */
 	bool grows; /* pools are added when all are full */
 };
@@ -75,12 +74,16 @@ void model_check_segments(const struct mapping *map);
 unsigned long model_slots(struct device *dev, phys_addr_t orig, size_t size);
 bool model_fits(struct device *dev, int pool, unsigned long end, phys_addr_t orig, size_t size);
 
-/* Somebody wrote 0. With batches nothing is promised from then on. */
-static inline void model_reset_hiwater(u64 *mark, u64 used)
+/*
+ * Somebody wrote 0. With batches what is in use counts from then on, without them
+ * only what is mapped next.
+ */
+static inline u64 model_reset_hiwater(u64 used)
 {
-	*mark = 0;
 #ifdef SUBJECT_HAS_BATCHES
-	model.reset = true;
+	return used;
+#else
+	return 0;
 #endif
 }
 

@@ -133,15 +133,15 @@ static void other(u8 what, unsigned int arg)
 		break;
 	case 1:
 		if (!sim_file_set("/swiotlb/lo/used_hiwater", 0))
-			model_reset_hiwater(&model.hiwater[SWIOTLB_LO], model.used[SWIOTLB_LO]);
+			model.hiwater[SWIOTLB_LO] = model_reset_hiwater(model.used[SWIOTLB_LO]);
 		break;
 	case 2:
 		if (!sim_file_set("/swiotlb/hi/used_hiwater", 0))
-			model_reset_hiwater(&model.hiwater[SWIOTLB_HI], model.used[SWIOTLB_HI]);
+			model.hiwater[SWIOTLB_HI] = model_reset_hiwater(model.used[SWIOTLB_HI]);
 		break;
 	case 3:
 		if (!sim_file_set("/swiotlb/io_tlb_used_hiwater", 0))
-			model_reset_hiwater(&model.all_hiwater, model.used[0] + model.used[1]);
+			model.all_hiwater = model_reset_hiwater(model.used[0] + model.used[1]);
 		break;
 	case 4:
 		sim_fail(SIM_FAIL_PAGES, arg % 4, arg % 3);

@@ -242,25 +242,31 @@ static const char *segment_wrong(struct io_tlb_pool *pool, unsigned long segment
 	return NULL;
 }
 
-static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
+/* The bytes of a level are the largest of the nodes below. */
+static const char *level_wrong(struct io_tlb_pool *pool, unsigned int area, unsigned int level,
+			       char *why, size_t len)
 {
-	for (unsigned int a = 0; a < pool->nareas; a++) {
-		u64 *runs = pool->areas[a].runs;
+	const u64 *below = pool->areas[area].runs + pool->levels[level];
+	const u64 *above = pool->areas[area].runs + pool->levels[level + 1];
 
-		for (unsigned int level = 0; level + 1 < pool->nlevels; level++) {
-			unsigned int n = pool->levels[level + 1] - pool->levels[level];
-
-			for (unsigned int i = 0; i < n; i++) {
-				u64 up = runs[pool->levels[level + 1] + i / 8];
-
-				if ((up >> i % 8 * 8 & 0xff) != node_largest(runs[pool->levels[level] + i])) {
-					snprintf(why, len, "area %u: level %u, node %u is not the largest below", a, level, i);
-					return why;
-				}
-			}
-		}
+	for (unsigned int i = 0; i < above - below; i++) {
+		if ((above[i / 8] >> i % 8 * 8 & 0xff) == node_largest(below[i]))
+			continue;
+		snprintf(why, len, "area %u: above node %u of level %u is not its largest byte",
+			 area, i, level);
+		return why;
 	}
 	return NULL;
+}
+
+static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
+{
+	const char *wrong = NULL;
+
+	for (unsigned int area = 0; area < pool->nareas; area++)
+		for (unsigned int level = 0; !wrong && level + 1 < pool->nlevels; level++)
+			wrong = level_wrong(pool, area, level, why, len);
+	return wrong;
 }
 
 #endif
