@@ -3,7 +3,7 @@
 
 export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG MINUTES
 
-.PHONY: help dom0 shell soak debug dynamic check check-long kunit mutants fuzz kernel tree refresh \
+.PHONY: help dom0 shell soak debug dynamic check check-long bench kunit mutants fuzz kernel tree refresh \
 	series deb clean packages check-packages fetch
 
 help:	## this list
@@ -17,6 +17,8 @@ help:	## this list
 ## LINUX=DIR         a kernel tree of your own in place of the download; it is not modified
 ## CMDLINE=...       added to dom0's command line; XEN_CMDLINE=... to Xen's
 ## MEM=6G CPUS=2     the machine; QEMU_EXTRA=... further arguments for QEMU
+## QUICK=1 PUBLISH=1 bench: few cases; a copy of the report in bench/results/;
+##                   BOUNDS=1 a bound that is missed is an error
 
 dom0: kernel fetch	## build the kernel, boot it as Xen dom0 in QEMU, drive real devices, report
 	@boot/dom0
@@ -38,6 +40,9 @@ check:	## all tests that fit into 45 minutes on 2 cores
 
 check-long:	## all tests
 	@bin/check long
+
+bench:	## measure against the unpatched kernel; LEVELS="allocator kernel dom0"
+	@bench/run $(if $(QUICK),--quick) $(if $(PUBLISH),--publish) $(if $(BOUNDS),--bounds) $(LEVELS)
 
 mutants: check-packages	## break the allocator on purpose: a test has to notice each time
 	@bin/simulator mutants
