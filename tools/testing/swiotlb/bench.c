@@ -4,8 +4,9 @@
  * metric, unit, value.
  *
  *   map		map and unmap of --size in a --pool with --filling (--fill percent)
- *   irqs-off	longest time without interrupts in one map, the same options
- *   threads	512 bytes by --threads, in --areas
+ *   irqs-off	longest time without interrupts in one map, with the same options
+ *   threads	the same by --threads, each on a CPU if there are so many, in --areas;
+ *		the time is that of one operation of each
  *   look-up	of an address in one of --pools; --added 1: never in the first
  *   set-up	of a pool at boot
  *   overhead	bytes of bookkeeping
@@ -231,7 +232,7 @@ static void case_threads(void)
 	pthread_barrier_wait(&barrier);
 	began = now();
 	pthread_barrier_wait(&barrier);
-	figure("time", "ns", (now() - began) / (opt.ops * opt.threads));
+	figure("time", "ns", (now() - began) / opt.ops);
 	for (u64 i = 0; i < opt.threads; i++)
 		pthread_join(threads[i], NULL);
 }

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Level "allocator": swiotlb-bench of tools/testing/swiotlb, one program a kernel.
+
+Kernels take turns in each case. A process is a run; its figures are means of many
+operations. What is counted does not depend on the machine's load, and is counted once.
+The program's sources say what a case is, and what is not real about its memory.
+"""
+import argparse
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import callgrind
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCES = os.path.join(TOP, "tools", "testing", "swiotlb")
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+RUNS, MILLISECONDS = 7, 100
+LIMIT, COUNT_LIMIT, BUILD_LIMIT = 300, 600, 300
+METRICS = {"longest time with interrupts off": "time", "times interrupts are off": "sections",
+           "bookkeeping": "bytes per slot", "descriptor": "bytes per descriptor"}
+
+
+@dataclasses.dataclass
+class Case:
+    """A row of the table; kernels run program's case @what with @options."""
+    name: str
+    what: str
+    options: dict
+    params: dict  # what the row's x is
+    timed: bool = True
+    counted: int = 0  # operations to count the instructions of, if any
+    dynamic: bool = False  # of the program with CONFIG_SWIOTLB_DYNAMIC
+    runs: int = None
+
+
+def size(number):
+    for unit, one in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+        if number >= one:
+            return f"{number // one} {unit}"
+    return f"{number} B"
+
+
+def map_cases(quick):
+    """map and unmap: sizes, fill, the last room, the size of the pool"""
+    pools = [64 * MIB] if quick else [64 * MIB, 256 * MIB, GIB, 4 * GIB, 16 * GIB, 64 * GIB]
+    sizes = [4 * KIB] if quick else [512, KIB, 2 * KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB]
+    ops = 100 if quick else 2000
+    for hi in (0, 1):
+        for each in sizes:
+            yield Case(f"map {size(each)}, empty" + ", HI" * hi, "map",
+                       {"size": each, "pool": 64 * MIB, "hi": hi},
+                       {"size": each, "pool": 64 * MIB}, counted=ops)
+    for pool in pools[:1] if quick else (4 * GIB, 64 * MIB):
+        for fill in (90,) if quick else (0, 50, 90, 99):
+            yield Case("map 4 KiB, fragmented", "map",
+                       {"size": 4 * KIB, "pool": pool, "fill": fill,
+                        "filling": "random" if fill else "empty"},
+                       {"fill": fill, "pool": pool}, counted=ops)
+    for pool in pools:
+        params = {"pool": pool, "size": 64 * KIB}
+        if pool != 64 * MIB:
+            yield Case("map 64 KiB, empty", "map", params, params)
+        yield Case("map 64 KiB, one segment left", "map", {**params, "filling": "last"}, params,
+                   counted=3 if pool in (64 * MIB, 4 * GIB) else 0)
+
+
+def other_cases(quick):
+    """Interrupts, threads, look-up, what it takes to boot"""
+    pool = 64 * MIB if quick else 4 * GIB
+    for filling, each in (("last", 64 * KIB), ("odd", 4 * KIB), ("holes", 4 * KIB),
+                          ("straddle", 64 * KIB), ("crossing", 64 * KIB)):
+        yield Case(f"interrupts off, {filling}", "irqs-off",
+                   {"pool": pool, "size": each, "filling": filling}, {"pool": pool},
+                   counted=1)
+    for threads in (2,) if quick else (1, 2, 4, 8):
+        for areas, name in ((threads, "an area each"), (1, "one area")):
+            yield Case(f"threads, {name}", "threads",
+                       {"size": 512, "threads": threads, "areas": areas}, {"threads": threads})
+    for pools in (1, 100) if quick else (1, 10, 100, 1000):
+        yield Case("look-up", "look-up", {"pools": pools, "pool": MIB}, {"pools": pools},
+                   counted=1000 if quick else 20000, dynamic=True)
+    yield Case("look-up, the one added", "look-up", {"pools": 1, "pool": MIB, "added": 1}, {},
+               counted=1000 if quick else 20000, dynamic=True)
+    for each in (64 * MIB,) if quick else (GIB, 4 * GIB, 16 * GIB, 64 * GIB):
+        yield Case("set-up", "set-up", {"pool": each, "hi": 1}, {"pool": each},
+                   runs=3 if each > 4 * GIB else None)
+    for each in (64 * MIB,) if quick else (64 * MIB, 4 * GIB, 64 * GIB):
+        yield Case(f"bookkeeping, {size(each)}", "overhead", {"pool": each}, {"pool": each},
+                   runs=1)
+    each = 64 * MIB if quick else 2 * GIB
+    for layout in ("odd", "identity", "scattered"):
+        yield Case("exchanges" + f", {layout}" * (layout != "odd"), "exchanges",
+                   {"pool": each, "hi": 1, "layout": layout}, {"pool": each}, runs=1)
+
+
+class Level:
+    """The programs of the kernels, and where the samples go."""
+
+    def __init__(self, args, out):
+        self.args, self.out = args, out
+        self.kernels = dict(args.kernel)
+        self.work = os.path.join(os.environ.get("build") or os.path.join(TOP, "build"), "bench")
+        self.failures = []
+        self.said = 0
+
+    def say(self, text, always=True):
+        """A line of progress; the others at most one in 20 seconds"""
+        if always or time.monotonic() - self.said > 20:
+            self.said = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
+
+    def program(self, kernel, dynamic):
+        return os.path.join(self.work, kernel, "dynamic" if dynamic else "plain",
+                            "swiotlb-bench")
+
+    def build(self, kernel, dynamic):
+        folder = os.path.dirname(self.program(kernel, dynamic))
+        self.say(f"allocator: building for {kernel}{', dynamic' * dynamic}")
+        os.makedirs(folder, exist_ok=True)
+        log = os.path.join(folder, "log")
+        config = "-DCONFIG_DEBUG_FS" + " -DCONFIG_SWIOTLB_DYNAMIC" * dynamic
+        with open(log, "w", encoding="utf-8") as file:
+            status = subprocess.run(
+                ["make", "-B", "-C", SOURCES, f"KERNEL={self.kernels[kernel]}", f"O={folder}",
+                 f"CONFIG={config}", "bench"], stdin=subprocess.DEVNULL, stdout=file,
+                stderr=file, timeout=BUILD_LIMIT, check=False).returncode
+        if status:
+            sys.exit(f"error: the benchmark of {kernel} does not compile; log: {log}")
+
+    def command(self, case, kernel, **more):
+        command = [self.program(kernel, case.dynamic), case.what]
+        for name, value in {**case.options, **more}.items():
+            command += [f"--{name}", str(value)]
+        return command
+
+    def sample(self, case, kernel, run, metric, unit, value):
+        self.out.write(json.dumps({"level": "allocator", "case": case.name, "kernel": kernel,
+                                   "metric": metric, "unit": unit, "params": case.params,
+                                   "value": value, "run": run}) + "\n")
+        self.out.flush()
+
+    def failure(self, case, kernel, why):
+        self.failures.append(f"{case.name}, {kernel}: {why}")
+        self.say(f"FAILED {self.failures[-1]}")
+
+    def time(self, case, kernel, run):
+        command = self.command(case, kernel, milliseconds=20 if self.args.quick else MILLISECONDS)
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
+                                  text=True, timeout=LIMIT, check=False)
+        except subprocess.TimeoutExpired:
+            return self.failure(case, kernel, f"took more than {LIMIT} s: {' '.join(command)}")
+        if done.returncode:
+            why = done.stderr.strip() or f"status {done.returncode}"
+            return self.failure(case, kernel, f"{why}: {' '.join(command)}")
+        for line in done.stdout.splitlines():
+            metric, unit, value = line.split("\t")
+            self.sample(case, kernel, run, METRICS.get(metric, metric), unit, float(value))
+        return None
+
+    def count(self, case, kernel):
+        command = self.command(case, kernel, counted=1, ops=case.counted)
+        try:
+            counted = callgrind.count(command, COUNT_LIMIT)
+        except callgrind.Failed as why:
+            return self.failure(case, kernel, f"{why}: {' '.join(command)}")
+        for metric, value in zip(("instructions", "instructions of the allocator",
+                                  "instructions of the copies"), counted):
+            self.sample(case, kernel, 0, metric, "instructions", value / case.counted)
+        return None
+
+    def run(self, case):
+        runs = 1 if self.args.quick else min(case.runs or self.args.runs, self.args.runs)
+        for run in range(runs):
+            for kernel in self.kernels:
+                self.say(f"  {case.name}: run {run + 1} of {runs}, {kernel}", always=False)
+                self.time(case, kernel, run)
+        for kernel in self.kernels if case.counted else ():
+            self.say(f"  {case.name}: counting, {kernel}", always=False)
+            self.count(case, kernel)
+
+
+def arguments():
+    def kernel(text):
+        name, equals, tree = text.partition("=")
+        if not re.fullmatch(r"[\w.-]+", name) or not equals:
+            raise argparse.ArgumentTypeError(f"'{text}' is not NAME=TREE")
+        if not os.path.isfile(os.path.join(tree, "kernel", "dma", "swiotlb.c")):
+            raise argparse.ArgumentTypeError(f"{name}: '{tree}' has no kernel/dma/swiotlb.c")
+        return name, os.path.abspath(tree)
+
+    def positive(text):
+        if not re.fullmatch(r"[1-9]\d{0,3}", text):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number of runs")
+        return int(text)
+
+    def regex(text):
+        try:
+            return re.compile(text)
+        except re.error as error:
+            raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {error}")
+
+    parser = argparse.ArgumentParser(prog="allocator", description=__doc__.splitlines()[0])
+    parser.add_argument("--kernel", action="append", type=kernel, required=True,
+                        metavar="NAME=TREE")
+    parser.add_argument("--cases", type=regex, default=re.compile(""), metavar="REGEX")
+    parser.add_argument("--runs", type=positive, default=RUNS, metavar="N")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", required=True, metavar="FILE")
+    args = parser.parse_args()
+    names = [name for name, _ in args.kernel]
+    if len(set(names)) != len(names):
+        parser.error("--kernel: a name is given twice")
+    return args
+
+
+def main():
+    args = arguments()
+    cases = [case for case in (*map_cases(args.quick), *other_cases(args.quick))
+             if args.cases.search(case.name)]
+    if not cases:
+        sys.exit(f"error: no case matches '{args.cases.pattern}'")
+    with open(args.out, "w", encoding="utf-8") as out:
+        level = Level(args, out)
+        for dynamic in sorted({case.dynamic for case in cases}):
+            for kernel in level.kernels:
+                level.build(kernel, dynamic)
+        for number, case in enumerate(cases, 1):
+            params = "".join(f", {name} {value}" for name, value in case.params.items())
+            level.say(f"allocator: {number} of {len(cases)}, {case.name}{params}")
+            level.run(case)
+    if level.failures:
+        sys.exit(f"error: {len(level.failures)} failed, the last: {level.failures[-1]}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("error: interrupted")
