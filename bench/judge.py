@@ -6,6 +6,8 @@ A bound that no sample belongs to is "not measured", and never met.
 import dataclasses
 import re
 
+from samples import SHOWN
+
 MET, MISSED, UNMEASURED = "met", "NOT met", "not measured"
 
 
@@ -41,8 +43,12 @@ class Pick:
             return self.value(max(fits, key=lambda row: self.value(row)[0])), None
         if len(fits) == 1:
             return self.value(fits[0]), None
+        if not any(row.level == self.level for row in rows):
+            return None, f"the level {self.level} was not run"
         if not fits:
-            return None, f"{self.kernel} has no {self.metric!r} of {self.case!r}"
+            params = "".join(f", {name} {SHOWN.get(name, str)(value)}"
+                             for name, value in self.params.items())
+            return None, f"{self.kernel} has no {self.metric!r} of {self.case!r}{params}"
         return None, f"{len(fits)} cases fit: " + "; ".join(row.label for row in fits[:3])
 
 

@@ -43,15 +43,6 @@ class Plot:
     tic: typing.Callable = lambda x: f"{x:g}"
 
 
-def size(number):
-    """Bytes in the unit that fits."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if number < 1024 or unit == "TiB":
-            return f"{number:g} {unit}"
-        number /= 1024
-    return None
-
-
 def draw(plot, rows, folder):
     """Writes the SVG; False when fewer than two points of any curve were measured."""
     # A curve keeps its colour when another was not measured
@@ -73,9 +64,10 @@ def draw(plot, rows, folder):
             ("curves", " ".join(place for place, _, _ in curves)),
             ("xs", ", ".join(f'"{plot.tic(x)}" {x}' for x in ticks))))
         try:
-            done = subprocess.run(["gnuplot", "-e", given, plot.name + ".gp"], cwd=HERE, text=True,
-                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT,
-                                  check=False)
+            # -d: without what the user has set for gnuplot
+            done = subprocess.run(["gnuplot", "-d", "-e", given, plot.name + ".gp"], cwd=HERE,
+                                  text=True, stdin=subprocess.DEVNULL, capture_output=True,
+                                  env=os.environ | {"LC_ALL": "C.UTF-8"}, timeout=LIMIT, check=False)
         except FileNotFoundError as error:
             raise Failed("gnuplot is not installed (package gnuplot-nox)") from error
         except subprocess.TimeoutExpired as error:

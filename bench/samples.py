@@ -60,6 +60,15 @@ def load(path):
     return samples
 
 
+def size(number):
+    """Bytes in the unit that fits."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if number < 1024 or unit == "TiB":
+            return f"{number:g} {unit}"
+        number /= 1024
+    return None
+
+
 class Figures:
     """What one kernel showed in one row."""
 
@@ -67,6 +76,10 @@ class Figures:
         self.values = sorted(values)
         self.median = statistics.median(self.values)
         self.low, self.high = self.values[0], self.values[-1]
+
+
+# How parameters are told
+SHOWN = {"pool": size, "size": size, "fill": "{} %".format}
 
 
 class Row:
@@ -110,7 +123,7 @@ def rows(samples):
             differing = {name for params in groups for name, _ in params
                          if len({dict(other).get(name) for other in groups}) > 1}
             for params, row in groups.items():
-                row.label += "".join(f", {name} {value}" for name, value in params
+                row.label += "".join(f", {name} {SHOWN.get(name, str)(value)}" for name, value in params
                                      if name in differing)
         found += groups.values()
     return found

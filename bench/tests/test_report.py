@@ -16,6 +16,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
+import allocator
 import bounds
 import judge
 import plots
@@ -120,7 +121,7 @@ class Rows(unittest.TestCase):
     def test_params_make_rows(self):
         found = samples.rows([sample(fill, kernel, params={"fill": fill, "pool": 4})
                               for kernel in ("base", "patched") for fill in (0, 50)])
-        self.assertEqual([row.label for row in found], ["map, fill 0", "map, fill 50"])
+        self.assertEqual([row.label for row in found], ["map, fill 0 %", "map, fill 50 %"])
         self.assertEqual([row.ratio() for row in found], [None, 1])
 
     def test_params_of_one_kernel(self):
@@ -206,6 +207,29 @@ class Judge(unittest.TestCase):
         self.assertEqual(len(verdicts), len({verdict.what for verdict in verdicts}))
 
 
+class Names(unittest.TestCase):
+    """The cases that the bounds and plots are made of exist."""
+
+    def setUp(self):
+        cases = [*allocator.map_cases(False), *allocator.other_cases(False)]
+        self.rows = samples.rows([
+            sample(1, kernel, case=case.name, metric=metric, params=case.params)
+            for case in cases for kernel in ("base", "patched")
+            for metric in ("time", "page faults", "bytes per slot", "exchanges") +
+            ("instructions",) * bool(case.counted)])
+
+    def test_bounds(self):
+        for bound in bounds.BOUNDS:
+            if bound.levels() == {"allocator"}:
+                self.assertNotEqual(bound.judge(self.rows).result, judge.UNMEASURED,
+                                    bound.judge(self.rows))
+
+    def test_plots(self):
+        for plot in bounds.PLOTS:
+            for curve in plot.curves:
+                self.assertGreater(len(curve.points(self.rows)), 3, f"{plot.name}: {curve.name}")
+
+
 class Program(Folder):
     """The files, and what is an error."""
 
@@ -271,7 +295,7 @@ class Show(unittest.TestCase):
             self.assertEqual(report.show(value), text)
 
     def test_size(self):
-        self.assertEqual([plots.size(n) for n in (512, 64 << 20, 4 << 30)],
+        self.assertEqual([samples.size(n) for n in (512, 64 << 20, 4 << 30)],
                          ["512 B", "64 MiB", "4 GiB"])
 
     def test_table(self):
