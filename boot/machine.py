@@ -32,9 +32,14 @@ EDU_SLOT = 0x10
 
 # SMAP: before QEMU 9.1 the emulated iretq of ring 3, which a PV kernel uses,
 # reads the stack as the kernel would, which SMAP forbids.
-COMMON = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi",
+COMMON = ["qemu-system-x86_64", "-machine", "q35",
           "-cpu", "max,-smap", "-nodefaults", "-display", "none", "-monitor", "none",
           "-no-reboot", "-d", "guest_errors", "-D", "qemu.log"]
+
+PARALLEL = ["-accel", "tcg,thread=multi"]
+# The clock goes on by 2^icount ns with each instruction, and leaps when all
+# processors are idle; they take turns, and the host's load plays no part.
+COUNTING = ["-accel", "tcg,thread=single", "-icount", "shift={icount},align=off,sleep=off"]
 
 # The report needs all messages, and the guest's lines without a limit on their rate.
 KERNEL = "panic=-1 ignore_loglevel printk.devkmsg=on"
@@ -62,7 +67,8 @@ def kernel_cmdline(scenario):
 
 def qemu(scenario, extra="", shell=False):
     """The arguments, for a directory with xen, kernel, initramfs and nic-peer."""
-    args = COMMON + ["-m", scenario["MEM"], "-smp", scenario["CPUS"]]
+    accel = COUNTING if scenario["icount"] else PARALLEL
+    args = COMMON + [arg.format(**scenario) for arg in accel] + ["-m", scenario["MEM"], "-smp", scenario["CPUS"]]
     # The console is QEMU's own input and output; Ctrl-C belongs to the guest.
     mux = "signal=off" if shell else "signal=on"
     args += ["-chardev", f"stdio,id=con,{mux},logfile=console.log", "-serial", "chardev:con"]

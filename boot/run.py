@@ -111,20 +111,17 @@ def clean_up(rundir):
             pass
 
 
-def boot(scenario):
+def run_machine(scenario):
+    """Boots it: (why it was stopped or None, what the console said, run directory)."""
     scale = time_scale() * scenarios.slowness(scenario["kernel"])
-    if scenario["patch"]:
-        make_patched(scenario["patch"])
     rundir, text = prepare(scenario)
     say(f"{scenario['name']}: {scenario['what']}")
     say("  " + text.split("\nexec ", 1)[1].replace("\\\n\t", "").strip())
-    start = time.monotonic()
     run = watch.Run(rundir, scenario, say, scale)
     try:
         cause = run.run()
     finally:
         clean_up(rundir)
-    seconds = time.monotonic() - start
     console = ""
     try:
         with open(os.path.join(rundir, "console.log"), encoding="utf-8",
@@ -132,6 +129,15 @@ def boot(scenario):
             console = file.read()
     except FileNotFoundError:
         pass
+    return cause, console, rundir
+
+
+def boot(scenario):
+    if scenario["patch"]:
+        make_patched(scenario["patch"])
+    start = time.monotonic()
+    cause, console, rundir = run_machine(scenario)
+    seconds = time.monotonic() - start
     result = report.Report(console, scenario, cause, version("linux"), version("xen"))
     for name, content in (("report.txt", result.text()), ("report.json", result.json())):
         with open(os.path.join(rundir, name), "w", encoding="utf-8") as file:

@@ -17,6 +17,7 @@ KEYS = {
     "test": ("devices", "programs of boot/guest to run, separated by commas"),
     "patch": ("", "boot the kernel that has boot/scenarios/<patch> on top"),
     "kernel": ("", "boot the kernel that has the options of boot/kernels/<kernel> on top"),
+    "icount": ("", "the guest's clock counts instructions, of 2^icount ns each"),
     "qemu": ("", "further arguments for QEMU"),
     "edu": ("", "bits that edu devices reach, one device each, separated by commas"),
     "minutes": ("", "how long the soak goes on; added to limit; MINUTES= takes its place"),
@@ -84,6 +85,8 @@ def parse(name, text):
             raise Bad(f"scenario {name}: edu={scenario['edu']}: {reach} is no number of bits")
     if not re.fullmatch("[0-9]*", scenario["minutes"]):
         raise Bad(f"scenario {name}: minutes={scenario['minutes']}: want a number")
+    if not re.fullmatch("|10|[0-9]", scenario["icount"]):
+        raise Bad(f"scenario {name}: icount={scenario['icount']}: want a number from 0 to 10")
     for key in ("allow", "once", "never", "count", "skip", "selftest"):
         for pattern in scenario[key]:
             try:
