@@ -341,6 +341,21 @@ class Draw(Folder):
         with self.assertRaisesRegex(plots.Failed, "no-such"):
             plots.draw(plot, self.rows((1, [5]), (2, [6])), self.path)
 
+    def test_gnuplot_warns(self):
+        # It draws all the same, but who knows what.
+        tool = os.path.join(self.path, "gnuplot")
+        with open(tool, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\necho 'empty y range' >&2\n"
+                       "echo \"$3\" | grep -o \"out='[^']*\" | cut -c6- | xargs touch\n")
+        os.chmod(tool, 0o755)
+        path = os.environ["PATH"]
+        self.addCleanup(os.environ.update, PATH=path)
+        os.environ["PATH"] = self.path + ":" + path
+        with self.assertRaisesRegex(plots.Failed, "gnuplot, fill.svg: empty y range"):
+            plots.draw(bounds.PLOTS[0], samples.rows(
+                [sample(5, case="map 4 KiB, fragmented", params={"fill": x, "pool": 4 << 30})
+                 for x in (0, 50)]), self.path)
+
 
 if __name__ == "__main__":
     unittest.main()
