@@ -243,3 +243,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("error: interrupted")
+    except (OSError, subprocess.TimeoutExpired) as bad:
+        sys.exit(f"error: {bad}")
