@@ -33,6 +33,8 @@ def show(value):
         return "∞"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:.0f}"
+    if abs(value) < 0.01:
+        return f"{value:.2g}"
     digits = 3 - math.floor(math.log10(abs(value)))
     return f"{value:.{max(0, min(digits, 4))}f}"
 
