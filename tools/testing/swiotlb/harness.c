@@ -77,7 +77,7 @@ void test_pools(struct device *dev, bool empty)
 	int n = subject_pools(dev, pools, ARRAY_SIZE(pools));
 
 	for (int i = 0; i < n; i++) {
-		unsigned long last = pools[i].nslabs / IO_TLB_SEGSIZE - 1;
+		unsigned long last = DIV_ROUND_UP(pools[i].nslabs, IO_TLB_SEGSIZE) - 1;
 		const char *wrong = subject_inconsistent(&pools[i], 0, last, true);
 
 		CHECK(!wrong, "pool %d: %s", i, wrong);

@@ -45,6 +45,7 @@ typedef unsigned int umode_t;
 #define CONFIG_ZONE_DMA32 1
 #define CONFIG_ARCH_DMA_ADDR_T_64BIT 1
 #define CONFIG_DMA_RESTRICTED_POOL 1
+#define CONFIG_DMA_COHERENT_POOL 1
 #if __SIZEOF_LONG__ == 8
 #define CONFIG_64BIT 1
 #define BITS_PER_LONG 64
@@ -122,6 +123,11 @@ typedef unsigned int umode_t;
 		_a > _b ? _a : _b;    \
 	})
 #define min_t(type, a, b) min((type)(a), (type)(b))
+#define abs(x)                            \
+	({                                \
+		__typeof__(x) _x = (x);   \
+		_x < 0 ? -_x : _x;        \
+	})
 #define max_t(type, a, b) max((type)(a), (type)(b))
 #define min_not_zero(a, b)                                   \
 	({                                                   \

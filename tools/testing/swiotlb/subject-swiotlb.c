@@ -7,6 +7,7 @@
  * before the series, that the same tests run on.
  * SUBJECT_HAS_LIST: free slots are kept as the "list" of each slot.
  * SUBJECT_HAS_TREE: the longest runs of free slots are kept in a tree.
+ * SUBJECT_HAS_FRESH: slots are cleared by who takes them first.
  */
 #include "shim.h"
 #include "sim.h"
@@ -183,7 +184,8 @@ static const char *segment_wrong(struct io_tlb_pool *pool, unsigned long segment
 	struct io_tlb_slot *slots = pool->slots + segment * IO_TLB_SEGSIZE;
 	unsigned int run = 0;
 
-	for (int i = IO_TLB_SEGSIZE; i--;) {
+	for (int i = min(pool->nslabs - segment * IO_TLB_SEGSIZE, (unsigned long)IO_TLB_SEGSIZE);
+	     i--;) {
 		run = slots[i].list ? run + 1 : 0;
 		if (slots[i].list != run) {
 			snprintf(why, len, "segment %lu, slot %d: list is %u and not %u", segment,
@@ -217,7 +219,7 @@ bool subject_slot_free(const struct subject_pool *p, unsigned long slot)
 	return slot < 64 ? free.lo >> slot & 1 : free.hi >> (slot - 64) & 1;
 }
 
-/* The leaf of a segment is its longest run, and each byte above the largest below. */
+/* The leaf of a segment is its longest run. Who takes a slot clears what was there. */
 static const char *segment_wrong(struct io_tlb_pool *pool, unsigned long segment,
 				 char *why, size_t len)
 {
@@ -235,6 +237,14 @@ static const char *segment_wrong(struct io_tlb_pool *pool, unsigned long segment
 		}
 		longest = run > longest ? run : longest;
 	}
+#ifdef SUBJECT_HAS_FRESH
+	if (bits_any(bits_andnot(bits_and(pool->segments[segment].fresh,
+					  bits_first(min(pool->nslabs - first, 128UL))),
+				 pool->segments[segment].free))) {
+		snprintf(why, len, "segment %lu: a slot is in use, and was never cleared", segment);
+		return why;
+	}
+#endif
 #ifdef SUBJECT_HAS_TREE
 	if (swiotlb_get_run(area, seg) != longest) {
 		snprintf(why, len, "segment %lu: longest run is %u and not %u", segment,
@@ -268,6 +278,9 @@ static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
 {
 	const char *wrong = NULL;
 
+	if ((char *)(pool->slots + pool->nslabs) >
+	    (char *)pool->areas + swiotlb_meta_size(pool->nslabs, pool->nareas))
+		return "the bookkeeping is longer than its memory";
 #ifdef SUBJECT_HAS_TREE
 	for (unsigned int area = 0; area < pool->nareas; area++)
 		for (unsigned int level = 0; !wrong && level + 1 < pool->nlevels; level++)

@@ -83,6 +83,95 @@ TEST(files_of_types, .needs_hi = true, .needs_64bit = true)
 	CHECK(!sim_file_get("/swiotlb/io_tlb_nslabs", &val) && val == 3072);
 }
 
+static struct mapping *maps[100];
+
+static void map_many(struct device *dev, phys_addr_t area, size_t size, int from, int to)
+{
+	for (int i = from; i < to; i++)
+		CHECK((maps[i] = model_map(dev, area + i * (size + 4096), size, DMA_TO_DEVICE, 0)));
+}
+
+static void unmap_many(int from, int to)
+{
+	for (int i = from; i < to; i++)
+		model_unmap(maps[i], 0);
+}
+
+static void check_hiwater(const char *path, u64 want)
+{
+	u64 val;
+
+	if (!sim_file_get(path, &val))
+		CHECK(val == want, "%s says %llu and not %llu", path, val, want);
+}
+
+/* With one area the high water mark is exact, in large pools, too, whoever reset it. */
+static void hiwater(const char *param, unsigned int bits, const char *path)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 256 * MB, 256 * MB, 2);
+	test_boot(&machine, param);
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+	area = sim_alloc_at(0, 256 * MB, 16 * MB, PAGE_SIZE) + 4096;
+	map_many(&dev, area, 2048, 0, 100);
+	unmap_many(10, 100);
+	map_many(&dev, area, 2048, 10, 60);
+	check_hiwater(path, 100);
+	check_hiwater("/swiotlb/io_tlb_used_hiwater", 100);
+	unmap_many(50, 60);
+	sim_file_set(path, 0);
+	sim_file_set("/swiotlb/io_tlb_used_hiwater", 0);
+	map_many(&dev, area, 2048, 50, 55);
+	unmap_many(40, 55);
+	check_hiwater(path, 55);
+	check_hiwater("/swiotlb/io_tlb_used_hiwater", 55);
+	unmap_many(0, 40);
+	sim_file_set(path, 0);
+	map_many(&dev, area, 2048, 0, 1);
+	unmap_many(0, 1);
+	check_hiwater(path, 1);
+	CHECK_EQ(subject_used(bits > 32), 0);
+}
+
+TEST(files_hiwater)
+{
+	hiwater("65536,1,force", 32, "/swiotlb/io_tlb_used_hiwater");
+#ifdef SUBJECT_HAS_HI
+	hiwater("32768,1,64M,force", 32, "/swiotlb/lo/used_hiwater");
+	if (BITS_PER_LONG == 64)
+		hiwater("32768,1,64M,force", 64, "/swiotlb/hi/used_hiwater");
+#endif
+}
+
+/* What one area had at its worst, and another at its, do not add up. */
+TEST(files_hiwater_of_two_areas)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 256 * MB, 256 * MB, 2);
+	test_boot(&machine, "65536,2,force");
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	area = sim_alloc_at(0, 256 * MB, 16 * MB, PAGE_SIZE) + 4096;
+	for (int i = 0; i < 6; i++) {
+		sim_use_cpu(i & 1);
+		map_many(&dev, area, SEGMENT, 0, 8 + i);
+		model_check(true);
+		unmap_many(0, 8 + i);
+		model_check(true);
+	}
+}
+
 /* HI was asked for and cannot be had: LO's files are there, HI's are not. */
 TEST(files_hi_is_not_there, .needs_hi = true, .needs_64bit = true)
 {

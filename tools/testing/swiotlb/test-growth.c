@@ -235,6 +235,82 @@ TEST(growth_encrypted, .needs_dynamic = true)
 	CHECK(sim_log_has("buffer is full"));
 }
 
+static void check_found(phys_addr_t tlb, size_t size, bool there)
+{
+	CHECK_EQ(!!swiotlb_find_pool(&dev, tlb), there);
+	CHECK_EQ(!!swiotlb_find_pool(&dev, tlb + size - 1), there);
+	CHECK(!swiotlb_find_pool(&dev, tlb - SLAB));
+	CHECK(!swiotlb_find_pool(&dev, ALIGN(tlb + size, SLAB)));
+}
+
+/* Who has an address finds the pool, for as long as there is one. */
+TEST(growth_found_by_address, .needs_dynamic = true)
+{
+	struct mapping *maps[MODEL_MAX_MAPS];
+
+	boot("512,1,force", 32);
+	maps[0] = maps[fill(maps, 100, 65536)];
+	for (int i = 1; i < 300; i++) {
+		maps[i] = model_map(&dev, area + 16 * MB + i * 40000, 20000, DMA_BIDIRECTIONAL, 0);
+		CHECK(maps[i] && maps[i]->pool == TRANSIENT);
+	}
+	sim_cancel_work();
+	for (int i = 1; i < 300; i += 2) {
+		phys_addr_t tlb = maps[i]->tlb;
+
+		check_found(tlb, 20000, true);
+		model_unmap(maps[i], 0);
+		check_found(tlb, 20000, false);
+		if (i % 3)
+			sim_run_deferred();
+		check_found(tlb, 20000, false);
+	}
+	for (int i = 2; i < 300; i += 2)
+		model_sync_for_cpu(maps[i], 100, 1000);
+	/* One that is added is found to the last byte. */
+	subject_add_pool();
+	model_look(NULL);
+	CHECK_EQ(model.nr_pools, 2);
+	for (phys_addr_t p = model.pools[1].start; p < model.pools[1].end; p += SLAB)
+		CHECK(swiotlb_find_pool(&dev, p + SLAB - 1) == model.pools[1].raw);
+}
+
+/* From the atomic pools, where a pool can begin at any page: before and in 4 MiB's multiple */
+TEST(growth_at_any_page, .needs_dynamic = true)
+{
+	struct mapping *maps[MODEL_MAX_MAPS];
+	const u64 size = 20000;
+	u64 before;
+
+	boot("512,1,force", 32);
+	fill(maps, 100, 65536);
+	sim_cancel_work();
+	dev.unencrypted = true;
+	sim_atomic_pool = true;
+	before = sim_allocated();
+	for (u64 end = 12 * MB + 5 * PAGE_SIZE; end > 12 * MB - PAGE_SIZE; end -= PAGE_SIZE) {
+		u64 rest = 16 * MB - end;
+		struct mapping *map;
+		phys_addr_t tlb;
+
+		CHECK_EQ(sim_alloc_at(end, 16 * MB, rest, PAGE_SIZE), end);
+		map = model_map(&dev, area + 16 * MB, size, DMA_BIDIRECTIONAL, 0);
+		CHECK(map && map->pool == TRANSIENT);
+		tlb = map->tlb;
+		CHECK_EQ(tlb + 5 * PAGE_SIZE, end);
+		check_found(tlb, size, true);
+		model_device_writes(map, 0, size, end >> PAGE_SHIFT);
+		model_sync_for_cpu(map, size / 2, size / 2);
+		model_unmap(map, 0);
+		check_found(tlb, size, false);
+		sim_cancel_work();
+		sim_run_deferred();
+		check_found(tlb, size, false);
+		sim_free(end, rest);
+		CHECK_EQ(sim_allocated(), before);
+	}
+}
+
 /* Devices that are told the limit before there is more */
 TEST(growth_limit, .needs_dynamic = true, .needs_hi = true)
 {

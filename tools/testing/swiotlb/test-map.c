@@ -328,6 +328,7 @@ static void map_aligned(phys_addr_t orig, size_t size, u32 align_mask, unsigned 
 	tlb = swiotlb_tbl_map_single(&dev, orig, size, alloc_mask, DMA_TO_DEVICE, 0);
 	if (tlb == (phys_addr_t)DMA_MAPPING_ERROR) {
 		/* The pool begins at a page: a larger alignment may cost the last segment. */
+		size = ALIGN((orig & align_mask & alloc_mask) + size, alloc_mask + 1ULL);
 		CHECK(size + 0x20000 > SEGMENT, "%zu bytes do not fit an empty pool", size);
 		return;
 	}
@@ -356,6 +357,12 @@ TEST(map_alloc_align_mask)
 			for (unsigned int offset = 0; offset < 0x10000; offset += 0x2ab)
 				for (size_t size = 1; size < 100000; size = size * 3 + 11)
 					map_aligned(area + offset, size, align_masks[a], masks[m]);
+	/* Up to as much padding as a segment has */
+	area = sim_alloc_at(0, 64 * MB, 2 * SEGMENT, SEGMENT);
+	for (unsigned int mask = 0x1ffff; mask <= 0x3ffff; mask = mask * 2 + 1)
+		for (unsigned int offset = 0; offset <= mask; offset += 0x3ab)
+			for (size_t size = 1; size < 100000; size = size * 30 + 11)
+				map_aligned(area + offset, size, mask, mask);
 	sim_forgive_warnings(); /* it warns of what is larger than a page */
 	test_pools(NULL, true);
 }
@@ -486,6 +493,78 @@ TEST(sync_beyond_the_buffer)
 	model_unmap(map, 0);
 	/* An address that is no mapping's: nothing happens. */
 	swiotlb_sync_single_for_cpu(&dev, test_pool(SWIOTLB_LO).start + 4096, 512, DMA_FROM_DEVICE);
+	test_pools(NULL, true);
+}
+
+/* What was unmapped is not touched again, by a sync or by unmapping it once more. */
+TEST(sync_after_unmap)
+{
+	struct sim_machine machine;
+	struct mapping *maps[100];
+	struct device dev;
+	phys_addr_t area, tlb;
+	u8 old[512], new[512];
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE) + 4096;
+	for (int i = 0; i < ARRAY_SIZE(maps); i++)
+		CHECK((maps[i] = model_map(&dev, area + i * 4096, 512, DMA_FROM_DEVICE, 0)));
+	/* In both halves of a segment */
+	for (int i = 0; i < ARRAY_SIZE(maps); i++) {
+		tlb = maps[i]->tlb;
+		model_unmap(maps[i], 0);
+		memset(new, 0x5a, sizeof(new));
+		sim_copy_to_phys(tlb, new, sizeof(new));
+		sim_copy_from_phys(old, area + i * 4096, sizeof(old));
+		swiotlb_sync_single_for_cpu(&dev, tlb, 512, DMA_FROM_DEVICE);
+		swiotlb_tbl_unmap_single(&dev, tlb, 512, DMA_FROM_DEVICE, 0);
+		sim_copy_from_phys(new, area + i * 4096, sizeof(new));
+		CHECK(!memcmp(old, new, sizeof(new)), "slot %d: what was unmapped was copied", i);
+		model_check(i % 16 == 0);
+	}
+	test_pools(NULL, true);
+}
+
+/* There is no buffer behind the slots before it that are only there for its alignment. */
+TEST(sync_of_padding)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area, tlb;
+	u8 old[0x10000], new[0x10000];
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	machine.dirty = true;
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	area = sim_alloc_at(0, 64 * MB, MB, MB);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	dev.min_align_mask = 0xffff;
+	memset(old, 0x5a, sizeof(old));
+	for (int i = 0; i < 2; i++) {
+		/* Another mapping's, then padding */
+		tlb = swiotlb_tbl_map_single(&dev, area, 0x10000, 0, DMA_FROM_DEVICE, 0);
+		swiotlb_tbl_unmap_single(&dev, tlb, 0x10000, DMA_FROM_DEVICE, 0);
+	}
+	for (int i = 0; i < 8; i++) {
+		sim_copy_to_phys(area, old, sizeof(old));
+		tlb = swiotlb_tbl_map_single(&dev, area + 5 * SLAB, 512, 0xffff, DMA_FROM_DEVICE,
+					     0);
+		CHECK_EQ(tlb & 0xffff, 5 * SLAB);
+		for (phys_addr_t p = tlb - 5 * SLAB; p < tlb; p += SLAB) {
+			memset(new, 0xa5, SLAB);
+			sim_copy_to_phys(p, new, SLAB);
+			swiotlb_sync_single_for_cpu(&dev, p, 512, DMA_FROM_DEVICE);
+		}
+		sim_copy_from_phys(new, area, sizeof(new));
+		CHECK(!memcmp(old, new, sizeof(new)), "padding was copied to a buffer");
+		swiotlb_tbl_unmap_single(&dev, tlb, 512, DMA_FROM_DEVICE, 0);
+	}
+	sim_forgive_warnings(); /* of an alignment larger than a page */
 	test_pools(NULL, true);
 }
 

@@ -9,12 +9,12 @@ static void boot(u64 size)
 {
 	struct sim_machine machine;
 
-	test_machine(&machine, 64 * MB, 64 * MB, 2);
+	test_machine(&machine, 64 * MB + size, 64 * MB, 2);
 	test_boot(&machine, "512,1" WITH_HI("1M"));
 	subject_early(false, 0);
 	subject_late_files();
 	rmem = (struct reserved_mem){ .name = "restricted", .size = size };
-	rmem.base = sim_alloc_at(0, 64 * MB, size, SEGMENT);
+	rmem.base = sim_alloc_at(0, 64 * MB + size, size, SEGMENT);
 	CHECK_EQ(subject_rmem_setup(&rmem), 0);
 	sim_device(&dev, "dev", DMA_BIT_MASK(64));
 }
@@ -37,23 +37,31 @@ TEST(restricted_properties)
 	}
 }
 
-TEST(restricted_init_fails)
+static void fail_init(enum sim_fault what)
 {
 	for (unsigned int nth = 1;; nth++) {
-		u64 before;
+		u64 before, slab;
 		int err;
 
 		boot(2 * MB);
-		before = sim_slab_allocated();
-		sim_fail(SIM_FAIL_SLAB, nth, 1);
+		before = sim_allocated();
+		slab = sim_slab_allocated();
+		sim_fail(what, nth, 1);
 		err = rmem.ops->device_init(&rmem, &dev);
-		if (sim_calls(SIM_FAIL_SLAB) < nth)
+		if (sim_calls(what) < nth)
 			break;
 		CHECK_EQ(err, -ENOMEM);
 		CHECK(!rmem.priv);
-		CHECK_EQ(sim_slab_allocated(), before);
+		CHECK_EQ(sim_allocated(), before);
+		CHECK_EQ(sim_slab_allocated(), slab);
 		CHECK(!dev.dma_io_tlb_mem->for_alloc, "the device got a pool that is not");
 	}
+}
+
+TEST(restricted_init_fails)
+{
+	fail_init(SIM_FAIL_SLAB);
+	fail_init(SIM_FAIL_PAGES);
 }
 
 TEST(restricted_in_high_memory)
@@ -154,4 +162,96 @@ TEST(restricted_not_page_aligned)
 	CHECK(page && page_to_phys(page) >= rmem.base);
 	CHECK(swiotlb_free(&dev, page, 4096));
 	test_pools(&dev, true);
+}
+
+static phys_addr_t area;
+
+static phys_addr_t map_slots(unsigned int slots)
+{
+	return swiotlb_tbl_map_single(&dev, area, slots * SLAB, 0, DMA_FROM_DEVICE,
+				      DMA_ATTR_NO_WARN);
+}
+
+static void unmap_slots(phys_addr_t tlb, unsigned int slots)
+{
+	swiotlb_tbl_unmap_single(&dev, tlb, slots * SLAB, DMA_FROM_DEVICE, 0);
+}
+
+/* All of the pool is in use but for one segment: it is found, and as much of it as is free. */
+static void only_segment(phys_addr_t start, unsigned int used)
+{
+	phys_addr_t tlb;
+
+	CHECK(swiotlb_free(&dev, pfn_to_page(PFN_DOWN(start)), SEGMENT));
+	tlb = map_slots(used);
+	CHECK_EQ(ALIGN_DOWN(tlb, SEGMENT), start);
+	if (tlb == start) {
+		CHECK_EQ(map_slots(IO_TLB_SEGSIZE - used + 1), (phys_addr_t)DMA_MAPPING_ERROR);
+		CHECK_EQ(map_slots(IO_TLB_SEGSIZE - used), start + used * SLAB);
+		unmap_slots(start + used * SLAB, IO_TLB_SEGSIZE - used);
+	}
+	unmap_slots(tlb, used);
+	CHECK_EQ(page_to_phys(swiotlb_alloc(&dev, SEGMENT)), start);
+}
+
+/* Any number of segments, the last of which may be cut short */
+static void all_segments(unsigned int segments, unsigned int more)
+{
+	unsigned int step = segments > 100 ? 5 * test_stride() : 1;
+
+	boot(segments * SEGMENT + more * SLAB);
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	dev.min_align_mask = IO_TLB_SIZE - 1;
+	for (unsigned int i = 0; i < segments; i++)
+		CHECK(swiotlb_alloc(&dev, SEGMENT));
+	CHECK(!swiotlb_alloc(&dev, SEGMENT));
+	for (unsigned int i = 0; i < more; i++)
+		CHECK_EQ(map_slots(1), rmem.base + segments * SEGMENT + i * SLAB);
+	CHECK_EQ(map_slots(1), (phys_addr_t)DMA_MAPPING_ERROR);
+	test_pools(&dev, false);
+	for (unsigned int s = 0; s < segments; s += s + 9 < segments ? step : 1) {
+		only_segment(rmem.base + s * SEGMENT, s % (IO_TLB_SEGSIZE - 1) + 1);
+		if (segments < 100)
+			test_pools(&dev, false);
+	}
+	for (unsigned int i = 0; i < more; i++)
+		unmap_slots(rmem.base + segments * SEGMENT + i * SLAB, 1);
+	if (more) {
+		CHECK_EQ(map_slots(more + 1), (phys_addr_t)DMA_MAPPING_ERROR);
+		CHECK_EQ(map_slots(more), rmem.base + segments * SEGMENT);
+	}
+	test_pools(&dev, false);
+}
+
+TEST(restricted_sizes)
+{
+	static const unsigned int segments[] = { 1, 2, 7, 8, 9, 16, 63, 64, 65, 72, 513 };
+
+	for (int i = 0; i < ARRAY_SIZE(segments); i++) {
+		all_segments(segments[i], 0);
+		all_segments(segments[i], 1);
+		all_segments(segments[i], 38);
+		all_segments(segments[i], 101);
+	}
+}
+
+/* A pool of the others is not a device's that has its own. */
+TEST(restricted_is_alone, .needs_dynamic = true)
+{
+	phys_addr_t last = 0;
+	struct device other;
+
+	boot(2 * MB);
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	CHECK_EQ(ALIGN_DOWN(map_slots(3), SEGMENT), rmem.base);
+	sim_device(&other, "other", DMA_BIT_MASK(32));
+	for (int i = 0; i < 5; i++)
+		last = swiotlb_tbl_map_single(&other, area, SEGMENT, 0, DMA_FROM_DEVICE, 0);
+	CHECK(last != (phys_addr_t)DMA_MAPPING_ERROR);
+	CHECK(swiotlb_find_pool(&other, last) && swiotlb_find_pool(&other, last)->transient);
+	CHECK(!swiotlb_find_pool(&dev, last));
+	CHECK(!swiotlb_find_pool(&other, rmem.base));
+	swiotlb_tbl_unmap_single(&other, last, SEGMENT, DMA_FROM_DEVICE, 0);
 }
