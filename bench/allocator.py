@@ -15,6 +15,7 @@ import sys
 import time
 
 import callgrind
+import patience
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = os.path.join(TOP, "tools", "testing", "swiotlb")
@@ -151,14 +152,13 @@ class Level:
     def time(self, case, kernel, run):
         command = self.command(case, kernel, milliseconds=20 if self.args.quick else MILLISECONDS)
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
-                                  text=True, timeout=LIMIT, check=False)
+            status, out, errors = patience.run(command, LIMIT, self.say)
         except subprocess.TimeoutExpired:
             return self.failure(case, kernel, f"took more than {LIMIT} s: {' '.join(command)}")
-        if done.returncode:
-            why = done.stderr.strip() or f"status {done.returncode}"
+        if status:
+            why = errors.strip() or f"status {status}"
             return self.failure(case, kernel, f"{why}: {' '.join(command)}")
-        for line in done.stdout.splitlines():
+        for line in out.splitlines():
             metric, unit, value = line.split("\t")
             self.sample(case, kernel, run, METRICS.get(metric, metric), unit, float(value))
         return None
@@ -166,7 +166,7 @@ class Level:
     def count(self, case, kernel):
         command = self.command(case, kernel, counted=1, ops=case.counted)
         try:
-            counted = callgrind.count(command, COUNT_LIMIT)
+            counted = callgrind.count(command, COUNT_LIMIT, self.say)
         except callgrind.Failed as why:
             return self.failure(case, kernel, f"{why}: {' '.join(command)}")
         for metric, value in zip(("instructions", "instructions of the allocator",

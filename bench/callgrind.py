@@ -5,6 +5,8 @@ import re
 import subprocess
 import tempfile
 
+import patience
+
 # What is not the allocator's: the benchmark itself, and the model of machine and Xen.
 BENCH = {"bench.c", "bench-pool.c", "bench.h"}
 MODEL = {"machine.c", "hypervisor.c"}
@@ -54,21 +56,21 @@ def split(text):
     return whole, allocator, copies
 
 
-def count(command, limit):
+def count(command, limit, say):
     """The same for what a command does within measured()."""
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "out")
         call = ["valgrind", "--tool=callgrind", "--toggle-collect=measured",
                 f"--callgrind-out-file={out}", *command]
         try:
-            done = subprocess.run(call, capture_output=True, text=True, timeout=limit,
-                                  check=False)
+            status, printed, errors = patience.run(call, limit, say)
         except FileNotFoundError as error:
             raise Failed("valgrind is not installed (package valgrind)") from error
         except subprocess.TimeoutExpired as error:
             raise Failed(f"took more than {limit} s under valgrind") from error
-        if done.returncode:
-            raise Failed((done.stderr or done.stdout).strip().splitlines()[-1])
+        if status:
+            said = (errors or printed).strip().splitlines()
+            raise Failed(said[-1] if said else f"status {status}")
         with open(out, encoding="utf-8") as file:
             counted = split(file.read())
     if not counted[0]:
