@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Level "allocator": swiotlb-bench of tools/testing/swiotlb, one program a kernel.
 
-Kernels take turns in each case. A process is a run; its figures are means of many
+Kernels take turns in each case, and so do cases that are compared. A process is a run; its figures are means of many
 operations. What is counted does not depend on the machine's load, and is counted once.
 The program's sources say what a case is, and what is not real about its memory.
 """
@@ -33,10 +33,15 @@ class Case:
     what: str
     options: dict
     params: dict  # what the row's x is
-    timed: bool = True
     counted: int = 0  # operations to count the instructions of, if any
     dynamic: bool = False  # of the program with CONFIG_SWIOTLB_DYNAMIC
     runs: int = None
+
+    def group(self):
+        """Cases of a group, whose figures are compared, take turns as kernels do."""
+        if self.what == "map" and self.options["size"] == 64 * KIB and not self.options.get("hi"):
+            return "the pool's size"
+        return "look-up" if self.what == "look-up" else (self.name, str(self.params))
 
 
 def size(number):
@@ -174,15 +179,17 @@ class Level:
             self.sample(case, kernel, 0, metric, "instructions", value / case.counted)
         return None
 
-    def run(self, case):
-        runs = 1 if self.args.quick else min(case.runs or self.args.runs, self.args.runs)
-        for run in range(runs):
-            for kernel in self.kernels:
-                self.say(f"  {case.name}: run {run + 1} of {runs}, {kernel}", always=False)
-                self.time(case, kernel, run)
-        for kernel in self.kernels if case.counted else ():
-            self.say(f"  {case.name}: counting, {kernel}", always=False)
-            self.count(case, kernel)
+    def run(self, cases):
+        for run in range(1 if self.args.quick else self.args.runs):
+            for case in cases:
+                for kernel in self.kernels:
+                    if run < (case.runs or self.args.runs):
+                        self.say(f"  {case.name}: run {run + 1}, {kernel}", always=False)
+                        self.time(case, kernel, run)
+        for case in cases:
+            for kernel in self.kernels if case.counted else ():
+                self.say(f"  {case.name}: counting, {kernel}", always=False)
+                self.count(case, kernel)
 
 
 def arguments():
@@ -230,10 +237,15 @@ def main():
         for dynamic in sorted({case.dynamic for case in cases}):
             for kernel in level.kernels:
                 level.build(kernel, dynamic)
-        for number, case in enumerate(cases, 1):
-            params = "".join(f", {name} {value}" for name, value in case.params.items())
-            level.say(f"allocator: {number} of {len(cases)}, {case.name}{params}")
-            level.run(case)
+        groups = {}
+        for case in cases:
+            groups.setdefault(case.group(), []).append(case)
+        for number, group in enumerate(groups.values(), 1):
+            names = dict.fromkeys(case.name for case in group)
+            params = "".join(f", {name} {value}" for name, value in group[0].params.items())
+            level.say(f"allocator: {number} of {len(groups)}, {'; '.join(names)}"
+                      + params * (len(group) == 1))
+            level.run(group)
     if level.failures:
         sys.exit(f"error: {len(level.failures)} failed, the last: {level.failures[-1]}")
 
