@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Level "allocator": swiotlb-bench of tools/testing/swiotlb, one program a kernel.
 
-Kernels take turns in each case, and so do cases that are compared. A process is a run; its figures are means of many
-operations. What is counted does not depend on the machine's load, and is counted once.
+Kernels take turns in each case, and so do cases that are compared. A process is a run;
+its figures are means of many operations. What is counted does not depend on the
+machine's load, and is counted once.
 The program's sources say what a case is, and what is not real about its memory.
 """
 import argparse
