@@ -54,7 +54,7 @@ class Bench:
         parser.add_argument("--quick", action="store_true", help="one boot each, few cases")
         options = parser.parse_args()
         self.quick = options.quick
-        self.boots = options.boots or (1 if self.quick else boots)
+        self.boots = (1 if self.quick else boots) if options.boots is None else options.boots
         self.failed = []
         try:
             self.cases = re.compile(options.cases)

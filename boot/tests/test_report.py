@@ -485,6 +485,17 @@ class ScenarioTest(unittest.TestCase):
         self.assertIn("minutes=5", words)
         self.assertNotIn("minutes", machine.kernel_cmdline(scenarios.parse("t", "")))
 
+    def test_icount(self):
+        args = machine.qemu(scenarios.parse("t", "icount=3\n"))
+        self.assertEqual(args[args.index("-icount") + 1], "shift=3,align=off,sleep=off")
+        self.assertEqual(args[args.index("-accel") + 1], "tcg,thread=single")
+        args = machine.qemu(scenarios.parse("t", ""))
+        self.assertNotIn("-icount", args)
+        self.assertEqual(args[args.index("-accel") + 1], "tcg,thread=multi")
+        for wrong in ("11", "auto", "-1"):
+            with self.assertRaises(scenarios.Bad):
+                scenarios.parse("t", f"icount={wrong}\n")
+
     def test_minutes(self):
         scenario = scenarios.parse("t", "minutes=3\n")
         self.assertEqual(scenarios.apply_user(scenario, {})["minutes"], "3")
