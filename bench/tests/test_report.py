@@ -215,7 +215,7 @@ class Names(unittest.TestCase):
         self.rows = samples.rows([
             sample(1, kernel, case=case.name, metric=metric, params=case.params)
             for case in cases for kernel in ("base", "patched")
-            for metric in ("time", "page faults", "bytes per slot", "exchanges") +
+            for metric in ("time", "time without copies", "page faults", "bytes per slot", "exchanges") +
             ("instructions",) * bool(case.counted)])
 
     def test_bounds(self):
