@@ -76,6 +76,32 @@ void model_begin(bool xen)
 	model_look(NULL);
 }
 
+static u64 file_or(const char *type, const char *name, u64 otherwise)
+{
+	char path[64];
+	u64 val;
+
+	snprintf(path, sizeof(path), "/swiotlb%s/%s", type, name);
+	return sim_file_get(path, &val) ? otherwise : val;
+}
+
+void model_adopt(void)
+{
+	static const char *const dirs[] = { "/lo", "/hi" };
+
+	for (int p = 0; p < model.nr_pools; p++)
+		for (unsigned long s = 0; s < model.pools[p].nslabs; s++) {
+			model.taken[p][s] = !subject_slot_free(&model.pools[p], s);
+			model.used[model.pools[p].type] += model.taken[p][s];
+		}
+	for (int type = 0; type < SUBJECT_TYPES; type++) {
+		model.hiwater[type] = file_or(dirs[type], "used_hiwater", model.used[type]);
+		model.bounces[type] = file_or(dirs[type], "bounces", 0);
+		model.bytes[type] = file_or(dirs[type], "bounced_bytes", 0);
+	}
+	model.all_hiwater = file_or("", "io_tlb_used_hiwater", model.used[0] + model.used[1]);
+}
+
 /* Bytes before the mapping in its first slots: address bits that must be kept */
 static unsigned int padding(struct device *dev, phys_addr_t orig)
 {

@@ -49,6 +49,8 @@ extern struct model model;
 
 /* Begins with the pools there are. */
 void model_begin(bool xen);
+/* What is in use and counted at the beginning is somebody else's, and stays so. */
+void model_adopt(void);
 /* Takes new pools in. */
 void model_look(struct device *dev);
 

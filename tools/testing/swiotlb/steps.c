@@ -10,7 +10,7 @@
 
 static const struct world {
 	const char *param;
-	bool xen, grows, limited;
+	bool xen, grows, filled;
 } worlds[STEPS_WORLDS] = {
 	{ "512,1,force" },
 	{ "1024,4,force" },
@@ -22,6 +22,9 @@ static const struct world {
 	{ "512,1" WITH_HI("2M"), .xen = true },
 	{ "512,1,force", .grows = true },
 	{ "512,2" WITH_HI("1M") ",force", .grows = true },
+	{ "8192,1,force", .filled = true },
+	{ "16384,1" WITH_HI("20M") ",force", .filled = true },
+	{ "8192,4" WITH_HI("34M") ",force", .filled = true },
 };
 
 static const unsigned char mask_bits[] = { 32, 64, 36, 40, 33, 64 };
@@ -34,6 +37,35 @@ static phys_addr_t buffers[2]; /* low and high memory */
 static bool place_used[MAX_LIVE];
 static int place_of[MODEL_MAX_MAPS];
 static const struct world *world;
+
+/* What stays free of a large pool: in most segments nothing but an odd slot */
+static bool stays_free(unsigned long slot, u8 which)
+{
+	unsigned long segment = slot / IO_TLB_SEGSIZE + which;
+
+	slot %= IO_TLB_SEGSIZE;
+	if (segment % 50 == 5)
+		return slot >= segment % 64;
+	if (segment % 50 == 30)
+		return slot % 32 > 28;
+	return slot == 1 || slot == 2 * (segment % 62) + 3;
+}
+
+/* Somebody else has most of a pool: a search has to go far, and often in vain. */
+static void fill_pool(const struct subject_pool *pool, u8 which)
+{
+	phys_addr_t buffer = sim_alloc_at(0, SZ_4G, PAGE_SIZE, PAGE_SIZE);
+	struct device others;
+
+	sim_device(&others, "others", DMA_BIT_MASK(pool->type == SWIOTLB_LO ? 32 : 64));
+	for (unsigned long slot = 0; slot < pool->nslabs; slot++)
+		CHECK(swiotlb_tbl_map_single(&others, buffer, 1, 0, DMA_TO_DEVICE, 0) !=
+		      (phys_addr_t)DMA_MAPPING_ERROR);
+	for (unsigned long slot = 0; slot < pool->nslabs; slot++)
+		if (stays_free(slot, which))
+			swiotlb_tbl_unmap_single(&others, pool->start + slot * SLAB, 1,
+						 DMA_TO_DEVICE, 0);
+}
 
 static void begin(u8 which)
 {
@@ -48,13 +80,22 @@ static void begin(u8 which)
 	} else {
 		struct sim_machine ram;
 
-		test_machine(&ram, 64 * MB, 64 * MB, 3);
+		test_machine(&ram, world->filled ? 128 * MB : 64 * MB,
+			     world->filled ? 128 * MB : 64 * MB, 3);
 		ram.dirty = true;
 		test_boot(&ram, world->param);
 		subject_early(false, 0);
 	}
 	subject_late_files();
+	sim_use_cpu(0);
+	for (int type = 0; world->filled && type < SUBJECT_TYPES; type++) {
+		struct subject_pool pool = test_pool(type);
+
+		fill_pool(&pool, which);
+	}
 	model_begin(world->xen);
+	if (world->filled)
+		model_adopt();
 	model.grows = world->grows && subject_has_dynamic();
 	subject_forbid_growth(!model.grows);
 

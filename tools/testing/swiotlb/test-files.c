@@ -131,7 +131,11 @@ static void hiwater(const char *param, unsigned int bits, const char *path)
 	unmap_many(40, 55);
 	check_hiwater(path, 55);
 	check_hiwater("/swiotlb/io_tlb_used_hiwater", 55);
+	sim_file_set(path, 0);
+	sim_file_set("/swiotlb/io_tlb_used_hiwater", 0);
 	unmap_many(0, 40);
+	check_hiwater(path, model_reset_hiwater(40));
+	check_hiwater("/swiotlb/io_tlb_used_hiwater", model_reset_hiwater(40));
 	sim_file_set(path, 0);
 	map_many(&dev, area, 2048, 0, 1);
 	unmap_many(0, 1);

@@ -79,6 +79,7 @@ TEST(growth_transient, .needs_dynamic = true)
 		model_device_writes(map, 0, map->size, i);
 		model_sync_for_cpu(map, 0, map->size / 2);
 		model_unmap(map, 0);
+		model_check(true);
 		CHECK(sim_allocated() > before, "freed while somebody may look at it");
 		sim_cancel_work();
 		sim_run_deferred();

@@ -303,6 +303,7 @@ TEST(init_encryption, .needs_64bit = true)
 	struct sim_machine machine;
 
 	test_machine(&machine, 512 * MB, 1 * GB, 2);
+	machine.dirty = true;
 	test_boot(&machine, "4096,2" WITH_HI("32M"));
 	sim_encrypted = true;
 	subject_early(false, 0);
@@ -310,6 +311,13 @@ TEST(init_encryption, .needs_64bit = true)
 	swiotlb_update_mem_attributes();
 	CHECK_EQ(sim_decrypted_bytes,
 		 test_pool(SWIOTLB_LO).nslabs * SLAB + test_pool(SWIOTLB_HI).nslabs * SLAB);
+	/* The host sees all of it from now on. */
+	for (int type = 0; type < SUBJECT_TYPES; type++) {
+		struct subject_pool pool = test_pool(type);
+
+		CHECK(!memchr(phys_to_virt(pool.start), SIM_SECRET, pool.end - pool.start),
+		      "memory of type %d was decrypted, and not cleared", type);
+	}
 	swiotlb_exit();
 	CHECK_EQ(sim_decrypted_bytes, 0);
 }

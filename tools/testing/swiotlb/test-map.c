@@ -338,31 +338,43 @@ static void map_aligned(phys_addr_t orig, size_t size, u32 align_mask, unsigned 
 	for (phys_addr_t p = start; p < end; p += SLAB)
 		CHECK(!subject_slot_free(&pool, (p - pool.start) / SLAB),
 		      "0x%llx, within the alignment of the buffer, is free for others", p);
+	/* The device may be let to all of that. */
+	CHECK(!memchr(phys_to_virt(start), SIM_SECRET, end - start),
+	      "memory that is nobody's buffer, within its alignment");
 	swiotlb_tbl_unmap_single(&dev, tlb, size, DMA_TO_DEVICE, 0);
+}
+
+static phys_addr_t boot_dirty(void)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	machine.dirty = true;
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	return sim_alloc_at(0, 64 * MB, 2 * SEGMENT, SEGMENT);
 }
 
 /* What dma-iommu asks for: an alignment of start and end of the allocation */
 TEST(map_alloc_align_mask)
 {
 	static const unsigned int masks[] = { 0xfff, 0x3fff, 0xffff };
-	struct sim_machine machine;
 	phys_addr_t area;
 
-	test_machine(&machine, 64 * MB, 0, 1);
-	test_boot(&machine, "512,1,force");
-	subject_early(false, 0);
-	area = sim_alloc_at(0, 64 * MB, MB, 0x10000);
 	for (int a = 0; a < ARRAY_SIZE(align_masks); a++)
-		for (int m = 0; m < ARRAY_SIZE(masks); m++)
+		for (int m = 0; m < ARRAY_SIZE(masks); m++) {
+			area = boot_dirty();
 			for (unsigned int offset = 0; offset < 0x10000; offset += 0x2ab)
 				for (size_t size = 1; size < 100000; size = size * 3 + 11)
 					map_aligned(area + offset, size, align_masks[a], masks[m]);
+		}
 	/* Up to as much padding as a segment has */
-	area = sim_alloc_at(0, 64 * MB, 2 * SEGMENT, SEGMENT);
-	for (unsigned int mask = 0x1ffff; mask <= 0x3ffff; mask = mask * 2 + 1)
+	for (unsigned int mask = 0x1ffff; mask <= 0x3ffff; mask = mask * 2 + 1) {
+		area = boot_dirty();
 		for (unsigned int offset = 0; offset <= mask; offset += 0x3ab)
 			for (size_t size = 1; size < 100000; size = size * 30 + 11)
 				map_aligned(area + offset, size, mask, mask);
+	}
 	sim_forgive_warnings(); /* it warns of what is larger than a page */
 	test_pools(NULL, true);
 }
@@ -381,35 +393,39 @@ static void map_everywhere(u64 mask)
 	}
 }
 
+static void fresh_pools(bool late, unsigned int bits, u32 align_mask)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 2);
+	machine.dirty = true;
+	test_boot(&machine, "1024,2" WITH_HI("2M") ",force");
+	if (late)
+		CHECK(!subject_late(2 * MB, GFP_KERNEL));
+	else
+		subject_early(false, 0);
+	model_begin(false);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+	dev.min_align_mask = align_mask;
+	for (int cpu = 0; cpu < 2; cpu++) {
+		sim_use_cpu(cpu);
+		sizes_and_places(&dev, area);
+	}
+	map_everywhere(DMA_BIT_MASK(bits));
+	for (int i = 0; i < 2; i++)
+		sizes_and_places(&dev, area);
+}
+
 /* What was in memory before a pool was there, no device sees, not even beside a buffer. */
 TEST(map_shows_no_old_memory)
 {
-	for (int late = 0; late < 2; late++) {
-		struct sim_machine machine;
-		struct device dev;
-		phys_addr_t area;
-
-		test_machine(&machine, 64 * MB, 64 * MB, 2);
-		machine.dirty = true;
-		test_boot(&machine, "1024,2" WITH_HI("2M") ",force");
-		if (late)
-			CHECK(!subject_late(2 * MB, GFP_KERNEL));
-		else
-			subject_early(false, 0);
-		model_begin(false);
-		area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
-		map_everywhere(DMA_BIT_MASK(64));
-		if (!late)
-			map_everywhere(DMA_BIT_MASK(32));
-		for (int bits = 32; bits <= 64; bits += 32)
-			for (int cpu = 0; cpu < 2; cpu++)
-				for (int i = 0; i < 20; i++) {
-					sim_use_cpu(cpu);
-					sim_device(&dev, "dev",
-						   late ? DMA_BIT_MASK(64) : DMA_BIT_MASK(bits));
-					dev.min_align_mask = i & 1 ? 0xfff : 0;
-					sizes_and_places(&dev, area);
-				}
+	for (int a = 0; a < ARRAY_SIZE(align_masks); a++) {
+		fresh_pools(true, 64, align_masks[a]);
+		fresh_pools(false, 32, align_masks[a]);
+		fresh_pools(false, 64, align_masks[a]);
 	}
 }
 

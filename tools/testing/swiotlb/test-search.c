@@ -67,7 +67,7 @@ TEST(search_every_run)
 	boot("512,1,force", 5);
 	subject_forbid_growth(true);
 	fill_pool();
-	for (unsigned int first = 0; first < IO_TLB_SEGSIZE; first += test_stride()) {
+	for (unsigned int first = 0; first < IO_TLB_SEGSIZE; first++) {
 		for (unsigned int n = 0; first + n < IO_TLB_SEGSIZE; n++) {
 			struct mapping *map;
 
@@ -88,14 +88,16 @@ TEST(search_two_runs)
 {
 	boot("512,1,force", 0);
 	fill_pool();
-	for (unsigned int gap = 1; gap < IO_TLB_SEGSIZE - 1; gap += test_stride())
+	for (unsigned int gap = 1; gap < IO_TLB_SEGSIZE - 1; gap += test_stride() | 1)
 		for (unsigned int n = 1; n < IO_TLB_SEGSIZE; n += 9) {
 			unsigned int longer = max(gap, IO_TLB_SEGSIZE - 1 - gap);
 			struct mapping *maps[2] = { 0 };
 
-			for (unsigned int slot = 0; slot < IO_TLB_SEGSIZE; slot++)
-				if (slot != gap)
-					free_slot(slot);
+			/* In no order, so that they join what is before and behind them */
+			for (unsigned int i = 0; i < IO_TLB_SEGSIZE; i++)
+				if (i * 37 % IO_TLB_SEGSIZE != gap)
+					free_slot(i * 37 % IO_TLB_SEGSIZE);
+			model_check(gap == 64);
 			for (int i = 0; i < 2; i++) {
 				maps[i] = map_slots(n, 2);
 				CHECK(maps[i] || n > longer || i);
@@ -118,7 +120,7 @@ static void every_alignment(u32 align_mask)
 
 	sim_device(&wants, "wants", DMA_BIT_MASK(32));
 	wants.min_align_mask = align_mask;
-	for (unsigned int slot = 0; slot < IO_TLB_SEGSIZE; slot += test_stride()) {
+	for (unsigned int slot = 0; slot < IO_TLB_SEGSIZE; slot += test_stride() | 1) {
 		free_slot(slot);
 		for (unsigned int offset = 0; offset < offsets; offset++) {
 			struct mapping *map = model_map(&wants, area + 4 * SEGMENT + offset * SLAB,
@@ -160,6 +162,23 @@ TEST(search_odd_alignments)
 	test_skip("the kernel goes in strides");
 #endif
 	every_alignment_of(masks, ARRAY_SIZE(masks));
+
+	/* Four in a row: one of them suits each offset. */
+	dev.min_align_mask = 0x17ff;
+	for (unsigned int slot = 0; slot + 4 <= IO_TLB_SEGSIZE; slot++) {
+		for (unsigned int i = 0; i < 4; i++)
+			free_slot(slot + i);
+		for (unsigned int offset = 0; offset < 4; offset++) {
+			struct mapping *map = model_map(&dev, area + 4 * SEGMENT + offset * SLAB,
+							SLAB, DMA_FROM_DEVICE, DMA_ATTR_NO_WARN);
+
+			CHECK(map, "slots %u to %u, offset %u", slot, slot + 3, offset);
+			model_unmap(map, 0);
+		}
+		dev.min_align_mask = IO_TLB_SIZE - 1;
+		fill_singly();
+		dev.min_align_mask = 0x17ff;
+	}
 }
 
 /* The first place from @index on, once around, that is free and on such a boundary */
@@ -211,6 +230,7 @@ static void in_order(const char *param, unsigned int longest)
 		CHECK(maps[m]->first == want, "%u slots at %lu, and %ld was next from %lu on",
 		      slots, maps[m]->first, want, index);
 		index = (maps[m]->first + slots) % model.pools[0].nslabs;
+		model_check(i % 64 == 0);
 	}
 	for (int m = 0; m < ARRAY_SIZE(maps); m++)
 		if (maps[m])
@@ -235,7 +255,7 @@ static struct device picky;
 static phys_addr_t pool_start;
 static unsigned int times_on;
 static bool stealing;
-static phys_addr_t stolen;
+static phys_addr_t stolen, last;
 
 static void set_slot(unsigned long slot, bool taken)
 {
@@ -249,7 +269,12 @@ static void set_slot(unsigned long slot, bool taken)
 
 static phys_addr_t map_picky(void)
 {
-	return swiotlb_tbl_map_single(&picky, area, 512, 0, DMA_FROM_DEVICE, DMA_ATTR_NO_WARN);
+	phys_addr_t tlb = swiotlb_tbl_map_single(&picky, area, 512, 0, DMA_FROM_DEVICE,
+						 DMA_ATTR_NO_WARN);
+
+	if (tlb != (phys_addr_t)DMA_MAPPING_ERROR)
+		last = tlb;
+	return tlb;
 }
 
 /* Another CPU takes what it can get as soon as interrupts come on. */
@@ -277,14 +302,17 @@ TEST(search_drops_the_lock)
 	for (unsigned long i = 0; i < MANY; i++)
 		set_slot(i * IO_TLB_SEGSIZE + 1, false);
 
+	last = pool_start;
 	sim_irq_hook = when_irqs_change;
 	CHECK_EQ(map_picky(), none);
 #ifndef SUBJECT_HAS_LIST
 	CHECK(times_on >= MANY / 32, "interrupts came on %u times in %d segments", times_on, MANY);
 #endif
-	for (unsigned long i = 0; i < MANY; i++) {
-		unsigned long two[] = { i * IO_TLB_SEGSIZE + 2,
-					(i + 37) % MANY * IO_TLB_SEGSIZE + 64 };
+	/* Two places, at all distances from where the search begins: one for each */
+	for (unsigned int i = 0; i < 3 * MANY; i++) {
+		unsigned long from = (last - pool_start) / SEGMENT;
+		unsigned long two[] = { (from + i) % MANY * IO_TLB_SEGSIZE + 2 + i % 62 * 2,
+					(from + i + 3) % MANY * IO_TLB_SEGSIZE + 64 };
 		phys_addr_t found;
 
 		set_slot(two[0], false);

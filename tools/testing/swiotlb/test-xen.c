@@ -162,6 +162,8 @@ TEST(xen_exchanges_fail_from_one_on, .base_fails = true)
 		fail_exchanges("4096,2", 64 * MB, layout, false, 1000000, 1);
 		fail_exchanges("4096,2", 64 * MB, layout, true, 1000000, 1);
 	}
+	/* What is left is too small for so many areas. */
+	fail_exchanges("4096,32", 64 * MB, HYP_SCATTERED, true, 1000000, 5);
 }
 
 TEST(xen_hi_exchanges_fail, .needs_hi = true, .needs_64bit = true)
