@@ -238,10 +238,14 @@ TEST(growth_encrypted, .needs_dynamic = true)
 
 static void check_found(phys_addr_t tlb, size_t size, bool there)
 {
-	CHECK_EQ(!!swiotlb_find_pool(&dev, tlb), there);
-	CHECK_EQ(!!swiotlb_find_pool(&dev, tlb + size - 1), there);
-	CHECK(!swiotlb_find_pool(&dev, tlb - SLAB));
-	CHECK(!swiotlb_find_pool(&dev, ALIGN(tlb + size, SLAB)));
+	struct io_tlb_pool *pool = swiotlb_find_pool(&dev, tlb);
+
+	CHECK_EQ(!!pool, there);
+	CHECK(swiotlb_find_pool(&dev, tlb + size - 1) == pool);
+	if (!there)
+		return;
+	CHECK(swiotlb_find_pool(&dev, tlb - SLAB) != pool);
+	CHECK(swiotlb_find_pool(&dev, ALIGN(tlb + size, SLAB)) != pool);
 }
 
 /* Who has an address finds the pool, for as long as there is one. */

@@ -540,6 +540,9 @@ TEST(sync_after_unmap)
 		swiotlb_tbl_unmap_single(&dev, tlb, 512, DMA_FROM_DEVICE, 0);
 		sim_copy_from_phys(new, area + i * 4096, sizeof(new));
 		CHECK(!memcmp(old, new, sizeof(new)), "slot %d: what was unmapped was copied", i);
+		swiotlb_sync_single_for_device(&dev, tlb, 512, DMA_TO_DEVICE);
+		sim_copy_from_phys(new, tlb, sizeof(new));
+		CHECK(memchr(new, 0x5a, 1), "slot %d: copied to a slot that is free", i);
 		model_check(i % 16 == 0);
 	}
 	test_pools(NULL, true);
@@ -561,8 +564,8 @@ TEST(sync_of_padding)
 	sim_device(&dev, "dev", DMA_BIT_MASK(32));
 	dev.min_align_mask = 0xffff;
 	memset(old, 0x5a, sizeof(old));
-	for (int i = 0; i < 2; i++) {
-		/* Another mapping's, then padding */
+	for (int i = 0; i < 16; i++) {
+		/* Every slot is another mapping's, and padding after that. */
 		tlb = swiotlb_tbl_map_single(&dev, area, 0x10000, 0, DMA_FROM_DEVICE, 0);
 		swiotlb_tbl_unmap_single(&dev, tlb, 0x10000, DMA_FROM_DEVICE, 0);
 	}
@@ -575,6 +578,9 @@ TEST(sync_of_padding)
 			memset(new, 0xa5, SLAB);
 			sim_copy_to_phys(p, new, SLAB);
 			swiotlb_sync_single_for_cpu(&dev, p, 512, DMA_FROM_DEVICE);
+			swiotlb_sync_single_for_device(&dev, p, 512, DMA_TO_DEVICE);
+			sim_copy_from_phys(new + SLAB, p, SLAB);
+			CHECK(!memcmp(new, new + SLAB, SLAB), "a buffer was copied to padding");
 		}
 		sim_copy_from_phys(new, area, sizeof(new));
 		CHECK(!memcmp(old, new, sizeof(new)), "padding was copied to a buffer");

@@ -134,6 +134,8 @@ TEST(restricted_alloc)
 		      phys);
 		CHECK(phys >= rmem.base && phys + size <= rmem.base + rmem.size);
 		CHECK(swiotlb_free(&dev, page, size));
+		/* Once more, and nothing happens. */
+		CHECK(swiotlb_free(&dev, page, size));
 	}
 	test_pools(&dev, true);
 	CHECK(!swiotlb_alloc(&dev, SEGMENT + 1));
