@@ -68,7 +68,8 @@ def kernel_cmdline(scenario):
 def qemu(scenario, extra="", shell=False):
     """The arguments, for a directory with xen, kernel, initramfs and nic-peer."""
     accel = COUNTING if scenario["icount"] else PARALLEL
-    args = COMMON + [arg.format(**scenario) for arg in accel] + ["-m", scenario["MEM"], "-smp", scenario["CPUS"]]
+    args = COMMON + [arg.format(**scenario) for arg in accel]
+    args += ["-m", scenario["MEM"], "-smp", scenario["CPUS"]]
     # The console is QEMU's own input and output; Ctrl-C belongs to the guest.
     mux = "signal=off" if shell else "signal=on"
     args += ["-chardev", f"stdio,id=con,{mux},logfile=console.log", "-serial", "chardev:con"]
