@@ -1,7 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Every command, a line of help each; the work is done by bin/ and boot/.
 
-export BASE LINUX CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA SIGNOFF CONFIG DEBUG MINUTES
+# Variables count on make's command line only, since anybody's environment may hold
+# names as general as these. The scripts get them as SWIOTLB_<NAME>, not expanded.
+VARIABLES := BASE BOUNDS BUILD CMDLINE CONFIG CPUS DEBUG INSTALL KERNEL LEVELS LINUX MEM MINUTES PARTS \
+	PUBLISH QEMU_EXTRA QUICK SECONDS SIGNOFF STEPS TIME_SCALE XEN_CMDLINE
+given = $(filter command,$(origin $(1)))
+$(foreach v,$(VARIABLES),$(if $(call given,$v),$(eval export SWIOTLB_$v = $$(value $v))))
+ignored := $(strip $(foreach v,$(VARIABLES),$(if $(filter environment,$(origin $v)),$v)))
+$(if $(ignored),$(warning ignored since they come from the environment, not as arguments of make: $(ignored)))
+
+# The scripts use all processors themselves. One target after the other, so that two
+# don't fetch into the same folder, and the reason of a failure is printed last.
+.NOTPARALLEL:
 
 .PHONY: help dom0 shell soak debug dynamic check check-long bench kunit mutants fuzz kernel tree refresh \
 	series deb clean packages check-packages fetch
@@ -10,13 +21,17 @@ help:	## this list
 	@echo "Commands:"
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
-	@echo "Variables:"
+	@echo "Variables, as arguments of make (those of the environment have no effect):"
 	@sed -n 's/^## //p' Makefile
 
 ## BASE=...          which folder of patches/ (the default is in patches/default)
 ## LINUX=DIR         a kernel tree of your own in place of the download; it is not modified
+## BUILD=DIR         build there, in place of build/<base>; a new or empty folder
+## INSTALL=no        print the Debian packages that are missing and install nothing
 ## CMDLINE=...       added to dom0's command line; XEN_CMDLINE=... to Xen's
 ## MEM=6G CPUS=2     the machine; QEMU_EXTRA=... further arguments for QEMU
+## KERNEL=FILE       boot this bzImage, which needs the options of boot/kernel.config
+## TIME_SCALE=2      allow twice the time
 ## QUICK=1 PUBLISH=1 bench: few cases; a copy of the report in bench/results/;
 ##                   BOUNDS=1 a bound that is missed is an error
 
@@ -35,20 +50,20 @@ debug: fetch	## the main scenarios on a kernel with checkers of locks, DMA and m
 dynamic: fetch	## the same on a kernel whose pools grow (CONFIG_SWIOTLB_DYNAMIC)
 	@boot/on-kernel dynamic
 
-check:	## all tests that fit into 45 minutes on 2 cores
+check:	## the tests that fit into 50 minutes on 2 cores
 	@bin/check
 
-check-long:	## all tests
-	@bin/check long
+check-long:	## all tests, but for what has passed; PARTS="kunit boots" or PARTS=list
+	@bin/check-long $$SWIOTLB_PARTS
 
 bench:	## measure against the unpatched kernel; LEVELS="allocator kernel dom0"
-	@bench/run $(if $(QUICK),--quick) $(if $(PUBLISH),--publish) $(if $(BOUNDS),--bounds) $(LEVELS)
+	@bench/run $$SWIOTLB_LEVELS
 
-mutants: check-packages	## break the allocator on purpose: a test has to notice each time
-	@bin/simulator mutants
+mutants: check-packages kernel fetch	## break the allocator on purpose: a test or a boot has to notice each time
+	@status=0; bin/simulator mutants || status=1; boot/mutate || status=1; exit $$status
 
 fuzz: check-packages	## libFuzzer on the allocator, for SECONDS=60; its corpus is kept
-	@SECONDS_TO_FUZZ=$(SECONDS) bin/simulator fuzz
+	@bin/simulator fuzz
 
 kunit: packages fetch	## the KUnit suites by kunit.py, on the bare machine and as Xen dom0
 	@bin/kunit
@@ -56,7 +71,7 @@ kunit: packages fetch	## the KUnit suites by kunit.py, on the bare machine and a
 kernel: packages	## build the patched kernel for the boots
 	@bin/build-kernel
 
-tree: packages	## build/<base>/linux: a git branch with a commit a patch, to work in
+tree: packages	## build/<base>/linux: a git branch with one commit per patch, to work in
 	@bin/assemble
 
 refresh:	## write that branch back to patches/ and the new files

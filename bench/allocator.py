@@ -112,7 +112,7 @@ class Level:
     def __init__(self, args, out):
         self.args, self.out = args, out
         self.kernels = dict(args.kernel)
-        self.work = os.path.join(os.environ.get("build") or os.path.join(TOP, "build"), "bench")
+        self.work = os.path.join(os.environ["SWIOTLB_BUILD"], "bench")
         self.failures = []
         self.said = 0
 
@@ -229,6 +229,8 @@ def arguments():
 
 
 def main():
+    if not os.environ.get("SWIOTLB_BUILD"):
+        sys.exit("error: start this through bench/allocator")
     args = arguments()
     cases = [case for case in (*map_cases(args.quick), *other_cases(args.quick))
              if args.cases.search(case.name)]

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import sys
 
 BOOT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "boot")
@@ -67,7 +66,7 @@ class Bench:
             parser.error(f"--boots {self.boots}: want a number from 1")
         self.out = open(options.out, "w", encoding="utf-8")  # pylint: disable=consider-using-with
         # Being ended is like Ctrl-C: the machine must not stay behind.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        run.end_by_signals()
 
     @staticmethod
     def kernel(text):
@@ -87,7 +86,7 @@ class Bench:
 
     def boot(self, kernel, text):
         """Boots a scenario, given as the lines of its file."""
-        os.environ["KERNEL"] = self.kernels[kernel]
+        os.environ["SWIOTLB_KERNEL"] = self.kernels[kernel]
         found = re.search(r"(?m)^what=(.*)", text)
         name = "bench-" + re.sub(r"\W+", "-", f"{found[1]}-{kernel}")
         return Boot(*run.run_machine(scenarios.parse(name, text)))

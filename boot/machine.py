@@ -27,6 +27,8 @@ DEVICES = [
                    "-device", "e1000,netdev=n0"]),
 ]
 DISKS = ["disk0", "disk1", "disk2", "disk3"]
+# In the run's directory: what the files were that it booted
+SUMS = "inputs.sha256"
 # The edu devices of a scenario are in these places, in order.
 EDU_SLOT = 0x10
 
@@ -100,6 +102,7 @@ def script(scenario, args):
     command = " \\\n\t".join([args[0]] + lines)
     return (f"#!/bin/sh\n# {scenario['name']}: {scenario['what']}\n"
             "cd \"$(dirname \"$0\")\" || exit 1\n"
+            f"sha256sum --quiet -c {SUMS} >&2 || echo 'Not the files of the first boot' >&2\n"
             f"rm -f {' '.join(DISKS)}\n"
             f"truncate -s {DISK_MB}M {' '.join(DISKS)}\n"
             f"exec {command}\n")

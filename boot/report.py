@@ -6,6 +6,7 @@ The guest tells its results in lines "@@ subject key=value ..." (boot/guest/lib)
 import json
 import re
 
+import ktap
 import machine
 
 GIB4 = 1 << 32
@@ -16,9 +17,9 @@ BALANCE = 8
 
 
 def unmix(text):
-    """A line of Xen's may fall into one of dom0's, which goes on after it."""
+    """Lines of Xen's may fall into one of dom0's, which goes on after them."""
     text = text.replace("\r", "")
-    return re.sub(r"(?m)^(\[ *\d+\.\d+\] .*?|.*@@ .*?)\(XEN\) [^\n]*\n", r"\1", text)
+    return re.sub(r"(?m)^(\[ *\d+\.\d+\] .*?|.*@@ .*?)(?:\(XEN\) [^\n]*\n)+", r"\1", text)
 
 
 def number(text):
@@ -58,6 +59,31 @@ USED_BY = {
     "devices": DISKS + ("e1000",), "pressure": DISKS + ("e1000",), "soak": DISKS + ("e1000",),
     "overflow": ("nvme", "am53c974", "e1000"),
 }
+# Their phases, each with one "io" record per device; the phases of the soak are its rounds
+PHASES = {
+    "disks": ("alone",), "devices": ("alone", "together"), "pressure": ("alone", "together"),
+    "overflow": ("flood",), "faults": ("faults",),
+}
+# What else they always print: a record, a number in it that is not 0, how many such records
+COUNTS = {
+    "faults": (("faults", "failslab", 1), ("faults", "fail_page_alloc", 1)),
+    "modules": (("modules", "passed", 1),),
+    "pressure": (("pressure", "available_kb", 2),),
+    "soak": (("soak", "rounds", 1), ("soak", "edu", 1)),
+}
+# What a record must hold: words, numbers
+RECORDS = {
+    "all": ("when", "io_tlb_nslabs io_tlb_used io_tlb_used_hiwater"),
+    "device": ("name driver pci", "mask"),
+    "io": ("name phase", "written verified errors"),
+    "pool": ("when type phys bus", "nslabs used used_hiwater bounces bounced_bytes failures"),
+    "served": ("name", "lo hi"),
+    "trace": ("about pci pool", "count"),
+    "traced": ("about", "lost"),
+    "used": ("when", "all"),
+}
+# These programs set the high water back to 0.
+RESETS = {"selftests", "kselftest"}
 
 
 class Facts:
@@ -103,12 +129,18 @@ class Report:
         self.xen = None
         if scenario["mode"] == "xen":
             self.xen = xen or self.facts.single.get("xen")
+        self.complete = "end" in self.facts.single
         self.pools = self.find_pools()
         self.devices = self.find_devices()
+        self.suites = ktap.kunit(self.facts.lines)
+        self.selftests = ktap.selftests(rest for subject, _, rest in self.facts.records
+                                        if subject == "ktap")
+        self.cause = cause
         if cause:
-            self.reasons.append(cause)
-        self.complete = "end" in self.facts.single
+            self.fail(cause)
+        self.check_asked()
         if self.complete:
+            self.check_records()
             self.check_pools()
             self.check_expected_devices()
             self.check_lines()
@@ -117,17 +149,18 @@ class Report:
             self.check_balance()
             self.check_empty()
         elif not cause:
-            self.reasons.append("the console has no end marker")
+            self.fail("the console has no end marker")
         # What is seen of the devices is evidence even of a run cut short.
         self.check_devices()
-        self.reasons = list(dict.fromkeys(self.reasons))
 
     # What there is
 
     def find_pools(self):
         pools = []
         for kind in ("lo", "hi"):
-            seen = self.facts.last("pool", type=kind)
+            seen = self.facts.last("pool", type=kind, when="end")
+            if not seen and not self.complete:
+                seen = self.facts.last("pool", type=kind)
             if not seen:
                 continue
             slabs = number(seen.get("nslabs"))
@@ -155,6 +188,13 @@ class Report:
 
     def pool(self, kind):
         return next((pool for pool in self.pools if pool["type"] == kind), None)
+
+    def need_pool(self, kind):
+        """The same for a check, which fails without it."""
+        pool = self.pool(kind)
+        if not pool:
+            self.fail(f"there is no pool {kind}")
+        return pool
 
     def served_by(self, name, pci):
         """The pools that the counters and the trace saw serving a device.
@@ -195,15 +235,78 @@ class Report:
     # What there should be
 
     def fail(self, reason):
-        self.reasons.append(reason)
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+    def check_asked(self):
+        """What was booted is what the scenario asks for."""
+        xen = self.scenario["mode"] == "xen"
+        release = (self.base or "").partition(" ")[0]
+        wanted = {"begin": re.escape("test=" + self.scenario["test"]),
+                  # Xen may add words at the end.
+                  "cmdline": (re.escape(machine.kernel_cmdline(self.scenario)) +
+                              ("( .*)?" if xen else "")),
+                  "kernel": re.escape(release) + r"(?![\d.]).*",
+                  # The package's version begins with the same two numbers, and goes on otherwise.
+                  "xen": re.escape(re.match(r"\d+\.\d+|", self.xen or "")[0]) + r"(?!\d).*"}
+        if not xen:
+            del wanted["xen"]
+            if "xen" in self.facts.single:
+                self.fail("not what was asked for: it runs on Xen")
+        for key, pattern in wanted.items():
+            told = self.facts.single.get(key)
+            if told is None:
+                if self.complete:
+                    self.fail(f"record missing: @@ {key}")
+            elif not re.fullmatch(pattern, " ".join(told.split())):
+                self.fail(f"not what was asked for: @@ {key} {told}")
+
+    def needed(self):
+        """The records that are always printed: subject, some of its values."""
+        for when in ("start", "end"):
+            yield "debugfs", {"when": when}
+            yield "all", {"when": when}
+            if self.tests != ["none"]:
+                yield "used", {"when": when}
+        rounds = number((self.facts.last("soak") or {}).get("rounds")) or 0
+        phases = PHASES | {"soak": [f"round{n + 1}" for n in range(rounds)]}
+        for device in self.devices:
+            for test in self.tests:
+                if device["driver"] not in USED_BY.get(test, ()):
+                    continue
+                for phase in phases[test]:
+                    yield "io", {"name": device["name"], "phase": phase}
+                    about = device["name"] if phase == "alone" else phase
+                    yield "traced", {"about": about}
+                    if self.facts.last("pool", type="lo"):
+                        yield "served", {"name": about}
+        for served in self.facts.all("served"):
+            yield "traced", {"about": served.get("name")}
+
+    def check_records(self):
+        """No record is missing, and all can be read."""
+        for subject, values in self.needed():
+            if not self.facts.last(subject, **values):
+                self.fail(f"record missing: @@ {subject} " +
+                          " ".join(f"{key}={value}" for key, value in values.items()))
+        for test in self.tests:
+            for subject, key, count in COUNTS.get(test, ()):
+                found = [seen for seen in self.facts.all(subject) if number(seen.get(key))]
+                if len(found) < count:
+                    self.fail(f"record missing, or without a number: @@ {subject} {key}=")
+        for subject, pairs, rest in self.facts.records:
+            words, numbers = (names.split() for names in RECORDS.get(subject, ("", "")))
+            wrong = [key for key in words if not pairs.get(key)]
+            wrong += [key for key in numbers if number(pairs.get(key)) is None]
+            if wrong:
+                self.fail(f"record without {', '.join(wrong)}: @@ {subject} {rest}")
 
     def check_pools(self):
         wanted = self.scenario["pools"].split(",") if self.scenario["pools"] else \
             ["lo", "hi"] if self.asked["hi"] else ["lo"]
         found = [pool["type"] for pool in self.pools]
         for kind in wanted:
-            if kind not in found:
-                self.fail(f"there is no pool {kind}")
+            self.need_pool(kind)
         for kind in found:
             if kind not in wanted:
                 self.fail(f"there is a pool {kind} that nobody asked for")
@@ -219,44 +322,43 @@ class Report:
         for pool in self.pools:
             kind = pool["type"]
             if two:
-                for key, value in pool.items():
-                    if value is None:
-                        self.fail(f"pool {kind}: debugfs does not tell {key}")
                 self.check_range(pool)
-                asked = self.asked[kind]
-                if asked and pool["bytes"] is not None and pool["bytes"] < asked and \
-                   not self.scenario["size"]:
-                    self.fail(f"pool {kind}: {asked} bytes asked, {pool['bytes']} obtained")
+            asked = self.asked[kind]
+            if asked and not self.scenario["size"] and (pool["bytes"] or 0) < asked:
+                self.fail(f"pool {kind}: {asked} bytes asked, {pool['bytes']} obtained")
             if pool["failures"] and kind not in may_fail:
                 self.fail(f"pool {kind}: {pool['failures']} mappings refused")
             if pool["hiwater"] is not None and pool["slabs"] is not None and \
                pool["hiwater"] > pool["slabs"]:
                 self.fail(f"pool {kind}: high water {pool['hiwater']} of {pool['slabs']} slabs")
+            bounced = pool["bounces"] or any(kind in (d["pool"] or "") for d in self.devices)
+            if pool["hiwater"] == 0 and bounced and not RESETS & set(self.tests):
+                self.fail(f"pool {kind}: it has bounced, but its high water is 0")
         for want in self.scenario["size"]:
             kind, size = want.split()
-            pool = self.pool(kind)
+            pool = self.need_pool(kind)
             if pool and pool["bytes"] != int(size):
                 self.fail(f"pool {kind}: {pool['bytes']} bytes, want {size}")
         for want in self.scenario["hiwater"]:
             kind, percent = want.split()
-            pool = self.pool(kind)
-            if pool and (pool["hiwater"] or 0) * 100 < pool["slabs"] * int(percent):
+            pool = self.need_pool(kind)
+            if pool and (not pool["slabs"] or
+                         (pool["hiwater"] or 0) * 100 < pool["slabs"] * int(percent)):
                 self.fail(f"pool {kind}: at most {pool['hiwater']} of {pool['slabs']} slabs "
                           f"were in use, want {percent} %")
         for kind in filter(None, self.scenario["bounced"].split(",")):
-            if not (self.pool(kind) or {}).get("bounces"):
+            pool = self.need_pool(kind)
+            if pool and not pool["bounces"]:
                 self.fail(f"pool {kind}: nothing was bounced, so the run proves nothing")
-        if kind := self.scenario["overflow"]:
+        kind = self.scenario["overflow"]
+        if kind and self.need_pool(kind):
             seen = self.facts.last("pool", type=kind, when="end") or {}
             if not number(seen.get("fallbacks")):
                 self.fail(f"pool {kind} did not overflow, so the run proves nothing")
-        used = {when: self.facts.last("used", when=when) for when in ("start", "end")}
-        if used["start"] and used["end"]:
-            start, end = (number(used[when].get("all")) for when in ("start", "end"))
-            if start is None or end is None:
-                self.fail("debugfs does not tell io_tlb_used")
-            elif end > start:
-                self.fail(f"{end} slots still in use after the test, {start} before: leaked")
+        start, end = (number((self.facts.last("used", when=when) or {}).get("all"))
+                      for when in ("start", "end"))
+        if start is not None and end is not None and end > start:
+            self.fail(f"{end} slots still in use after the test, {start} before: leaked")
 
     def check_range(self, pool):
         kind = pool["type"]
@@ -312,10 +414,10 @@ class Report:
             if self.asked["force"] and not any(pools):
                 self.fail(f"{name}: bounced by no pool in spite of force")
         for trace in self.facts.all("trace", pool="none"):
-            device = next((d for d in self.facts.all("device") if d["pci"] == trace["pci"]), {})
+            device = self.facts.last("device", pci=trace.get("pci")) or {}
             kind = self.expected_pool({"dma_mask_bits": number(device.get("mask"))})
             if kind not in self.scenario["failures"].split(","):
-                self.fail(f"{device.get('name', trace['pci'])}: {trace.get('count')} mappings "
+                self.fail(f"{device.get('name', trace.get('pci'))}: {trace.get('count')} mappings "
                           "got no pool")
 
     def check_expected_devices(self):
@@ -344,55 +446,54 @@ class Report:
                 self.fail(f"a console line matches {pattern!r}: {lines[0]}")
 
     def check_kunit(self):
-        if not self.scenario["kunit"]:
-            return
-        # A suite's result is not indented, a case's is.
-        passed = [line for line in self.facts.matching(r"^ok \d+ swiotlb")
-                  if "# SKIP" not in line]
-        failed = self.facts.matching(r"\bnot ok \d+")
-        for line in failed:
-            self.fail(f"KUnit: {line.strip()}")
-        if not passed and not failed:
-            self.fail("no KUnit suite of swiotlb has run")
+        def may_skip(suite, case):
+            return any(re.fullmatch(pattern, f"{suite}.{case}")
+                       for pattern in self.scenario["kunit_skip"])
 
-    def selftest(self, script):
-        """What a selftest said: its lines."""
-        return [rest[len(script) + 1:] for subject, _, rest in self.facts.records
-                if subject == "ktap" and rest.startswith(script + " ")]
+        self.check_results("KUnit suite", self.suites, self.scenario["kunit"], may_skip)
 
     def check_selftests(self):
-        for script, number_wanted in (want.split() for want in self.scenario["selftest"]):
-            lines = self.selftest(script)
-            for line in lines:
-                if line.startswith("not ok"):
-                    self.fail(f"{script}: {line}")
-            passed = [line for line in lines if re.match(r"ok \d+ ", line)]
-            if f"1..{number_wanted}" not in lines or len(passed) != int(number_wanted):
-                plan = next((line for line in lines if line.startswith("1..")), "no plan")
-                self.fail(f"{script}: {len(passed)} tests with {plan}, want {number_wanted}")
-            if "exit status 0" not in lines:
-                self.fail(f"{script}: did not end with status 0")
-            for line in passed:
-                if "# SKIP" in line and \
-                   not any(re.search(pattern, line) for pattern in self.scenario["skip"]):
-                    self.fail(f"{script}: skipped, and should not be: {line}")
+        def may_skip(script, test):
+            allowed = (line.split(" ", 1) for line in self.scenario["skip"])
+            return any(script == name and re.match(pattern, test) for name, pattern in allowed)
+
+        self.check_results("selftest", self.selftests, self.scenario["selftest"], may_skip)
+
+    def check_results(self, kind, found, wanted, may_skip):
+        """All that are wanted, "<name> <number of tests>", have run and passed, and no other."""
+        wanted = dict(line.split() for line in wanted)
+        names = [results.name for results in found]
+        for name in sorted(set(names) - set(wanted)):
+            self.fail(f"{kind} {name} has run, and the scenario does not name it")
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self.fail(f"{kind} {name} has run {names.count(name)} times")
+        for name, want in wanted.items():
+            results = next((r for r in found if r.name == name), ktap.Results(name))
+            for reason in results.wrong(int(want), lambda test, name=name: may_skip(name, test)):
+                # A console rule may have ended the run with this very line.
+                if reason not in (self.cause or ""):
+                    self.fail(f"{kind} {name}: {reason}")
 
     def skipped(self):
-        """(selftest, its tests that were skipped) where there are any."""
-        found = []
-        for script in (want.split()[0] for want in self.scenario["selftest"]):
-            lines = [re.sub(r"^ok \d+ ", "", line) for line in self.selftest(script)
-                     if re.match(r"ok \d+ .*# SKIP", line)]
-            if lines:
-                found.append((script, [line.replace("# SKIP", "").strip() for line in lines]))
-        return found
+        """(name, its tests that were skipped) where there are any."""
+        return [(results.name, [f"{name}: {reason}" if reason else name for name, reason in skips])
+                for results in self.suites + self.selftests if (skips := results.skipped())]
+
+    def lost(self):
+        """How many trace events were lost about whom; None where there is no trace."""
+        lost = {served.get("name"): None for served in self.facts.all("served")}
+        for traced in self.facts.all("traced"):
+            lost[traced.get("about")] = number(traced.get("lost"))
+        return lost
 
     def check_balance(self):
         """The counters and the trace are independent and must agree."""
+        for about, lost in self.lost().items():
+            if lost:
+                self.fail(f"{about}: {lost} trace events were lost, so the rest proves nothing")
         for served in self.facts.all("served"):
             about = served.get("name")
-            lost = self.facts.last("traced", about=about)
-            if not lost or number(lost.get("lost")) != 0:
+            if self.lost()[about] != 0:
                 continue
             for kind in ("lo", "hi"):
                 traced = sum(number(trace.get("count")) or 0 for trace in
@@ -408,7 +509,7 @@ class Report:
             return
         for pool in self.facts.all("pool", when="end"):
             if number(pool.get("used")) != 0:
-                self.fail(f"pool {pool['type']}: {pool.get('used')} slots in use at the end, "
+                self.fail(f"pool {pool.get('type')}: {pool.get('used')} slots in use at the end, "
                           "should be empty")
         total = self.facts.last("all", when="end") or {}
         if number(total.get("io_tlb_used")) != 0:
@@ -446,16 +547,11 @@ class Report:
                          size(device["bytes_verified"]), device["errors"]])
         if len(rows) > 1:
             out += table(rows) + [""]
-        if self.scenario["kunit"]:
-            out += [line.strip() for line in self.facts.matching(r"^ok \d+ swiotlb|^# swiotlb")]
-            out.append("")
-        skipped = dict(self.skipped())
-        for script in (want.split()[0] for want in self.scenario["selftest"]):
-            lines = [line for line in self.selftest(script) if re.match(r"(not )?ok \d+ ", line)]
-            left_out = skipped.get(script, [])
-            out.append(f"{script}: {len(lines)} tests, {len(left_out)} of them skipped")
-            out += [f"  {line}" for line in left_out]
-        if self.scenario["selftest"]:
+        for results in self.suites + self.selftests:
+            skips = results.skipped()
+            out.append(f"{results.name}: {len(results.tests)} tests, {len(skips)} of them skipped")
+            out += [f"  {name}: {reason}" if reason else f"  {name}" for name, reason in skips]
+        if self.suites + self.selftests:
             out.append("")
         if self.reasons:
             out += ["FAIL"] + [f"  {reason}" for reason in self.reasons]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boots scenarios and reports.  Started by boot/scenario, boot/dom0 and boot/shell."""
 import argparse
+import math
 import os
 import re
 import shutil
@@ -9,17 +10,32 @@ import subprocess
 import sys
 import time
 
+import host
 import machine
 import report
 import scenario as scenarios
 import watch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.environ.get("build", "")
+
+
+def setting(name):
+    """What the user says: make passes its argument NAME on as SWIOTLB_NAME."""
+    return os.environ.get(f"SWIOTLB_{name}", "")
+
+
+BUILD = setting("BUILD")
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
+
+
+def end_by_signals():
+    """Being ended is like Ctrl-C: the machine must not stay behind. (nohup is respected.)"""
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def version(name):
@@ -38,22 +54,35 @@ def kernel_of(scenario):
         return os.path.join(BUILD, f"kernel-{name}", image)
     if scenario["kernel"]:
         return os.path.join(BUILD, f"kernel-{scenario['kernel']}", image)
-    return os.path.abspath(os.environ.get("KERNEL") or os.path.join(BUILD, "kernel", image))
+    return os.path.abspath(setting("KERNEL") or os.path.join(BUILD, "kernel", image))
+
+
+def initramfs_of(scenario):
+    """That with the modules of a kernel of boot/kernels, where there is one."""
+    own = os.path.join(BUILD, f"kernel-{scenario['kernel']}", "initramfs.cpio")
+    if scenario["kernel"] and os.path.exists(own):
+        return own
+    return os.path.join(BUILD, "initramfs.cpio")
 
 
 def time_scale():
     """All time limits are multiplied by this, for a slow machine."""
-    text = os.environ.get("TIME_SCALE") or "1"
+    text = setting("TIME_SCALE") or "1"
     try:
-        return float(text)
+        scale = float(text)
     except ValueError:
-        raise scenarios.Bad(f"TIME_SCALE={text}: want a number") from None
+        scale = 0
+    if not 0 < scale < math.inf:
+        raise scenarios.Bad(f"TIME_SCALE={text}: want a number above 0")
+    return scale
 
 
 def make_kernel(name):
-    program = os.path.join(os.path.dirname(HERE), "bin", "build-kernel")
-    if subprocess.run([program, name], stdout=sys.stderr, check=False).returncode:
-        raise scenarios.Bad(f"the kernel with boot/kernels/{name} could not be built")
+    """With a root file system of its own, if it has modules."""
+    for program in (os.path.join(os.path.dirname(HERE), "bin", "build-kernel"),
+                    os.path.join(HERE, "initramfs")):
+        if subprocess.run([program, name], stdout=sys.stderr, check=False).returncode:
+            raise scenarios.Bad(f"the kernel with boot/kernels/{name} could not be built")
 
 
 def make_patched(patch):
@@ -83,8 +112,10 @@ def new_run(name):
 
 def prepare(scenario, shell=False):
     """A run directory with all that its qemu-cmd needs."""
+    if short := host.shortage(scenario, BUILD):
+        raise scenarios.Bad(short)
     inputs = {"kernel": kernel_of(scenario),
-              "initramfs": os.path.join(BUILD, "initramfs.cpio"),
+              "initramfs": initramfs_of(scenario),
               "nic-peer": os.path.join(HERE, "nic-peer")}
     if scenario["mode"] == "xen":
         inputs["xen"] = os.path.join(BUILD, "xen")
@@ -93,8 +124,11 @@ def prepare(scenario, shell=False):
             raise scenarios.Bad(f"no {what}: {path} is missing (make dom0 makes it)")
     rundir = new_run("-".join(filter(None, (scenario["name"], scenario["kernel"]))))
     for what, path in inputs.items():
-        os.symlink(path, os.path.join(rundir, what))
-    args = machine.qemu(scenario, os.environ.get("QEMU_EXTRA", ""), shell)
+        os.symlink(os.path.realpath(path), os.path.join(rundir, what))
+    # The next build may overwrite them: then qemu-cmd says so.
+    with open(os.path.join(rundir, machine.SUMS), "wb") as file:
+        subprocess.run(["sha256sum", *inputs], cwd=rundir, stdout=file, check=True)
+    args = machine.qemu(scenario, setting("QEMU_EXTRA"), shell)
     text = machine.script(scenario, args)
     path = os.path.join(rundir, "qemu-cmd")
     with open(path, "w", encoding="utf-8") as file:
@@ -138,7 +172,7 @@ def boot(scenario):
     start = time.monotonic()
     cause, console, rundir = run_machine(scenario)
     seconds = time.monotonic() - start
-    result = report.Report(console, scenario, cause, version("linux"), version("xen"))
+    result = report.Report(console, scenario, cause, None if setting("KERNEL") else version("linux"), version("xen"))
     for name, content in (("report.txt", result.text()), ("report.json", result.json())):
         with open(os.path.join(rundir, name), "w", encoding="utf-8") as file:
             file.write(content)
@@ -158,36 +192,49 @@ def verdict(scenario, reasons):
 
 
 def run_scenarios(names, show, kernel=None):
-    bad = 0
+    bad = []
     made = set()
+
+    def fail(line):
+        bad.append(line)
+        print(line, flush=True)
+
     for name in names:
-        scenario = scenarios.apply_user(scenarios.load(name), os.environ)
+        scenario = scenarios.apply_user(scenarios.load(name), setting)
         if kernel:
             if scenario["patch"]:
                 raise scenarios.Bad(f"scenario {name} has a kernel of its own")
             scenario["kernel"] = kernel
-        if scenario["kernel"] and scenario["kernel"] not in made:
-            make_kernel(scenario["kernel"])
-            made.add(scenario["kernel"])
-        result, rundir, seconds = boot(scenario)
+        if short := host.shortage(scenario, BUILD):
+            fail(f"not ok {name} - {short}")
+            continue
+        try:
+            if scenario["kernel"] and scenario["kernel"] not in made:
+                make_kernel(scenario["kernel"])
+                made.add(scenario["kernel"])
+            result, rundir, seconds = boot(scenario)
+        except scenarios.Bad as reason:
+            fail(f"not ok {name} - {reason}")
+            continue
         wrong = verdict(scenario, result.reasons)
         log = os.path.join(rundir, "console.log")
         if show:
             print("\n" + result.text(), flush=True)
         if wrong:
-            bad += 1
-            print(f"not ok {name} - {wrong} ({log})", flush=True)
+            fail(f"not ok {name} - {wrong} ({log})")
         else:
             expected = "" if scenario["expect"] == "pass" else " (failed as it must)"
             print(f"ok {name} - {seconds:.0f} s{expected}", flush=True)
             for script, lines in result.skipped():
                 print(f"skip {name} - {script}: {len(lines)} of its tests: {lines[0]}"
                       + (" ..." if lines[1:] else ""), flush=True)
-    return bad
+    if bad and show:
+        say("\n" + "\n".join(bad))
+    return len(bad)
 
 
 def run_shell():
-    scenario = scenarios.apply_user(scenarios.load("forced"), os.environ)
+    scenario = scenarios.apply_user(scenarios.load("forced"), setting)
     scenario.update(name="shell", what="a prompt on the console", test="shell")
     rundir, text = prepare(scenario, shell=True)
     say(text.split("\nexec ", 1)[1])
@@ -197,7 +244,7 @@ def run_shell():
         tty = subprocess.run(["stty", "-g"], stdout=subprocess.PIPE, text=True,
                              check=False).stdout.strip()
     try:
-        status = subprocess.run([os.path.join(rundir, "qemu-cmd")], check=False).returncode
+        status = subprocess.run(watch.program(rundir), check=False).returncode
     finally:
         if tty:
             subprocess.run(["stty", tty], check=False)
@@ -215,8 +262,7 @@ def main():
                         help="on the kernel with the options of boot/kernels/NAME")
     parser.add_argument("names", nargs="*", help="scenarios of boot/scenarios")
     options = parser.parse_args()
-    # Being ended is like Ctrl-C: the machine must not stay behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_by_signals()
     try:
         if not BUILD:
             raise scenarios.Bad("start this through boot/scenario, boot/dom0 or boot/shell")
@@ -229,6 +275,7 @@ def main():
             return run_shell()
         if not options.names:
             raise scenarios.Bad(f"which scenario? There are: {' '.join(scenarios.names())}")
+        time_scale()
         for name in options.names:
             scenarios.load(name)
         if options.kernel:

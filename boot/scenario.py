@@ -11,6 +11,7 @@ KEYS = {
     "what": ("", "one sentence about what the scenario proves"),
     "mode": ("xen", "xen: dom0 on Xen; bare: the kernel on the machine itself"),
     "MEM": ("6G", "memory of the machine"),
+    "host": ("", "memory of the host that it takes at most; default: three quarters of MEM"),
     "CPUS": ("2", "processors of the machine"),
     "CMDLINE": ("", "for the kernel's command line"),
     "XEN_CMDLINE": ("", "for Xen's command line"),
@@ -31,14 +32,29 @@ KEYS = {
     "failures": ("", "pools that may refuse mappings, separated by commas"),
     "overflow": ("", "hi: it must have overflowed into the other pool"),
     "hiwater": ([], "<pool> <percent>: how full the pool must have been at least"),
-    "kunit": ("", "1: KUnit suites must have run and passed"),
+    "kunit": ([], "<suite> <number>: a KUnit suite that must run, and of how many cases"),
+    "kunit_skip": ([], "regular expression: <suite>.<case> that may be skipped"),
     "selftest": ([], "<script> <number>: a selftest that must run, and of how many tests"),
-    "skip": ([], "regular expression: a test of a selftest that may be skipped"),
+    "skip": ([], "<script> <regular expression>: how tests begin that may be skipped"),
     "empty": ("", "1: no slot of any pool may be in use at the end"),
     "allow": ([], "regular expression: a line that a console rule may match"),
     "once": ([], "regular expression: matches exactly one console line"),
     "count": ([], "<number> <regular expression>: how many console lines it matches"),
     "never": ([], "regular expression: matches no console line"),
+}
+
+# What a line of a list looks like
+LISTS = {
+    "size": r"(lo|hi) [0-9]+",
+    "hiwater": r"(lo|hi) [0-9]+",
+    "kunit": r"\S+ [1-9][0-9]*",
+    "kunit_skip": r"(?P<pattern>.+)",
+    "selftest": r"\S+ [1-9][0-9]*",
+    "skip": r"\S+ (?P<pattern>.+)",
+    "allow": r"(?P<pattern>.+)",
+    "once": r"(?P<pattern>.+)",
+    "count": r"[0-9]+ (?P<pattern>.+)",
+    "never": r"(?P<pattern>.+)",
 }
 
 
@@ -80,6 +96,8 @@ def parse(name, text):
         if scenario["patch"]:
             raise Bad(f"scenario {name}: kernel= and patch= exclude each other")
         check_kernel(scenario["kernel"])
+    if not re.fullmatch("|[1-9][0-9]*[MG]", scenario["host"]):
+        raise Bad(f"scenario {name}: host={scenario['host']}: want a size such as 6G or 4096M")
     for reach in filter(None, scenario["edu"].split(",")):
         if not re.fullmatch("[1-9][0-9]?", reach) or int(reach) > 64:
             raise Bad(f"scenario {name}: edu={scenario['edu']}: {reach} is no number of bits")
@@ -87,16 +105,15 @@ def parse(name, text):
         raise Bad(f"scenario {name}: minutes={scenario['minutes']}: want a number")
     if not re.fullmatch("|10|[0-9]", scenario["icount"]):
         raise Bad(f"scenario {name}: icount={scenario['icount']}: want a number from 0 to 10")
-    for key in ("allow", "once", "never", "count", "skip", "selftest"):
-        for pattern in scenario[key]:
+    for key, form in LISTS.items():
+        for value in scenario[key]:
+            match = re.fullmatch(form, value)
+            if not match:
+                raise Bad(f"scenario {name}: {key}={value}: want {KEYS[key][1]}")
             try:
-                if key == "count":
-                    int(pattern.split(" ", 1)[0])
-                if key == "selftest":
-                    int(pattern.split(" ", 1)[1])
-                re.compile(pattern)
-            except (re.error, ValueError, IndexError) as error:
-                raise Bad(f"scenario {name}: {key}={pattern}: {error}") from error
+                re.compile(match.groupdict().get("pattern") or "")
+            except re.error as error:
+                raise Bad(f"scenario {name}: {key}={value}: {error}") from error
     return scenario
 
 
@@ -120,14 +137,16 @@ def slowness(kernel):
     return float(kernel_says(kernel, "slow") or 1)
 
 
-def apply_user(scenario, env):
-    """The user's variables, as make exports them; an empty one says nothing."""
+def apply_user(scenario, setting):
+    """The user's variables: setting(name), empty when one says nothing."""
     result = dict(scenario)
     for key in ("MEM", "CPUS"):
-        if env.get(key):
-            result[key] = env[key]
-    if scenario["minutes"] and env.get("MINUTES"):
-        result["minutes"] = env["MINUTES"]
+        if setting(key):
+            result[key] = setting(key)
+    if setting("MEM"):
+        result["host"] = ""
+    if scenario["minutes"] and setting("MINUTES"):
+        result["minutes"] = setting("MINUTES")
         if not re.fullmatch(r"[1-9][0-9]*", result["minutes"]):
             raise Bad(f"MINUTES={result['minutes']}: want a number of minutes")
     if not re.fullmatch(r"[1-9][0-9]*[MG]", result["MEM"]):
@@ -135,7 +154,7 @@ def apply_user(scenario, env):
     if not re.fullmatch(r"[1-9][0-9]*", result["CPUS"]):
         raise Bad(f"CPUS={result['CPUS']}: want a number")
     for key in ("CMDLINE", "XEN_CMDLINE"):
-        extra = env.get(key, "").split()
+        extra = setting(key).split()
         words = result[key].split()
         if any(word.startswith("swiotlb=") for word in extra):
             words = [w for w in words if not w.startswith("swiotlb=")]

@@ -48,6 +48,11 @@ def clean(line):
     return re.sub(r"^\[ *\d+\.\d+\] ", "", line).strip()
 
 
+def program(rundir):
+    """The command that boots the machine, which the kernel kills when we end in whatever way."""
+    return ["setpriv", "--pdeathsig", "KILL", "sh", os.path.join(rundir, "qemu-cmd")]
+
+
 class Run:
     """One run of <rundir>/qemu-cmd.  cause: why it was stopped, None at a normal end."""
 
@@ -98,7 +103,7 @@ class Run:
 
     def run(self):
         with open(os.path.join(self.rundir, "qemu.err"), "wb") as err, \
-             subprocess.Popen(["sh", os.path.join(self.rundir, "qemu-cmd")],
+             subprocess.Popen(program(self.rundir),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=err, start_new_session=True) as process:
             try:

@@ -5,8 +5,11 @@ Each console here differs from a good one in one thing, and the report must
 name it: a check that cannot fail checks nothing.
 """
 import os
+import re
 import sys
+import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -27,8 +30,13 @@ bus [0x0000000120000000-0x00000001cfffffff] (512MB)
 [   14.000001] @@ begin test=devices
 [   14.000002] @@ kernel 6.12.107
 [   14.000003] @@ xen 4.20.4
-[   14.000004] @@ cmdline console=hvc0 swiotlb=64M,,512M,force
+[   14.000004] @@ cmdline console=hvc0 panic=-1 ignore_loglevel printk.devkmsg=on test=devices swiotlb=64M,,512M,force
 [   14.000005] @@ debugfs when=start hi io_tlb_nslabs io_tlb_used lo
+[   14.000005] @@ all when=start io_tlb_nslabs=294912 io_tlb_used=2 io_tlb_used_hiwater=90
+[   14.000005] @@ pool when=start type=lo bounced_bytes=900 bounces=9 bus=0x20000000-0xdfffffff \
+failures=0 nslabs=32768 phys=0x10000000-0x13ffffff used=2 used_hiwater=30
+[   14.000005] @@ pool when=start type=hi bounced_bytes=900 bounces=9 bus=0x120000000-0x1cfffffff \
+failures=0 fallbacks=0 nslabs=262144 phys=0x110000000-0x12fffffff used=0 used_hiwater=60
 [   14.000006] @@ used when=start all=2
 {devices}
 [   90.000000] @@ used when=end all=2
@@ -53,8 +61,12 @@ def device_lines(names=NAMES):
         lines += [
             f"[   20.0] @@ device name={name} driver={driver} pci=0000:00:{slot:02}.0 mask={bits}",
             f"[   21.0] @@ io name={name} phase=alone written=4096 verified=4096 errors=0",
+            f"[   22.0] @@ traced about={name} lost=0",
             f"[   22.0] @@ trace about={name} pci=0000:00:{slot:02}.0 pool={pool} count=7",
-            f"[   23.0] @@ served name={name} {counts}"]
+            f"[   23.0] @@ served name={name} {counts}",
+            f"[   24.0] @@ io name={name} phase=together written=0 verified=0 errors=0"]
+    lines += ["[   25.0] @@ traced about=together lost=0",
+              "[   25.0] @@ served name=together lo=0 hi=0"]
     return "\n".join(lines)
 
 
@@ -62,8 +74,13 @@ CONSOLE = GOOD.replace("{devices}", device_lines())
 
 
 def make(console, lines="", cause=None, **keys):
+    """Unless the lines have a CMDLINE, the console shows what the scenario asks for."""
     scenario = scenarios.parse("test", "what=a test\n" + lines)
     scenario.update(keys)
+    if not scenario["CMDLINE"]:
+        scenario["CMDLINE"] = "".join(re.findall(r"@@ cmdline .*?(swiotlb=.*)", console))
+        console = re.sub("@@ cmdline .*", "@@ cmdline " + machine.kernel_cmdline(scenario), console)
+        console = re.sub("@@ begin .*", "@@ begin test=" + scenario["test"], console)
     return report.Report(console, scenario, cause, "6.12.107", "4.20")
 
 
@@ -142,7 +159,7 @@ class ReportTest(unittest.TestCase):
 
     def test_not_bounced(self):
         console = self.changed("served name=sda lo=7 hi=0", "served name=sda lo=0 hi=0")
-        console = self.changed("pci=0000:00:03.0 pool=lo count=7", "", console)
+        console = self.changed("@@ trace about=sda pci=0000:00:03.0 pool=lo count=7", "", console)
         self.bad(console, "sda: bounced by no pool in spite of force")
         result = self.good(console.replace(",force", ""))
         self.assertEqual(result.devices[2]["pool"], "none")
@@ -183,11 +200,105 @@ class ReportTest(unittest.TestCase):
 
     def test_counter_missing(self):
         self.bad(self.changed("bounces=90 bus=0x120000000", "bus=0x120000000"),
-                 "pool hi: debugfs does not tell bounces")
+                 "record without bounces: @@ pool when=end type=hi")
+
+    def test_missing_records(self):
+        for start in ("begin", "kernel", "xen", "cmdline", "debugfs when=start", "debugfs when=end",
+                      "all when=start", "all when=end", "used when=start", "used when=end",
+                      "io name=sda phase=alone", "io name=eth0 phase=together", "traced about=sda",
+                      "traced about=together", "served name=sda", "served name=together"):
+            lines = [line for line in CONSOLE.split("\n") if "@@ " + start not in line]
+            self.bad("\n".join(lines), "record missing: @@ " + start)
+
+    def test_garbled_records(self):
+        for old, new, missing in (
+                ("errors=0", "errors=", "errors: @@ io name=nvme0n1"),
+                ("verified=4096 ", "verif ", "verified: @@ io name=nvme0n1"),
+                ("written=4096 verified=4096", "written= verified=x", "written, verified: @@ io name=nvme0n1"),
+                ("mask=40", "mask=", "mask: @@ device name=sdb"),
+                ("driver=nvme pci=0000:00:01.0", "driver=nvme", "pci: @@ device name=nvme0n1"),
+                ("lost=0", "lost=", "lost: @@ traced about=nvme0n1"),
+                ("pool=lo count=7", "pool=lo count", "count: @@ trace about=sda"),
+                ("lo=7 hi=0", "lo=7", "hi: @@ served name=sda"),
+                ("used when=end all=2", "used when=end all=", "all: @@ used when=end"),
+                ("io_tlb_used=2", "io_tlb_used=", "io_tlb_used: @@ all when=start")):
+            self.bad(self.changed(old, new), "record without " + missing)
+
+    def test_records_of_programs(self):
+        """Each line that is missing, or has no number, is noticed."""
+        def io(phase, drivers):
+            lines = [f"@@ io name={name} phase={phase} written=0 verified=1 errors=0"
+                     for name, driver, *_ in NAMES if driver in drivers]
+            return lines + [f"@@ traced about={phase} lost=0", f"@@ served name={phase} lo=0 hi=0"]
+
+        def console(lines):
+            return CONSOLE.replace("@@ end\n", "\n".join(lines) + "\n@@ end\n")
+
+        for test, lines in (
+                ("faults", ["@@ faults failslab=9", "@@ faults fail_page_alloc=9"]),
+                ("modules", ["@@ modules passed=120"]),
+                ("pressure", ["@@ pressure available_kb=9"] * 2),
+                ("soak", ["@@ soak rounds=2 edu=4"])):
+            phases = {"faults": ["faults"], "soak": ["round1", "round2"]}.get(test, [])
+            lines += sum((io(phase, report.USED_BY[test]) for phase in phases), [])
+            key = f"test={test}\n"
+            self.good(console(lines), key)
+            for place, line in enumerate(lines):
+                rest = lines[:place] + lines[place + 1:]
+                self.bad(console(rest), "record missing", key)
+                self.bad(console(rest + [re.sub(r"=\d+$", "=", line)]), "record ", key)
+        lines = io("flood", report.USED_BY["overflow"])
+        self.good(console(lines), "test=overflow\n")
+        self.bad(console(lines[1:]), "record missing: @@ io name=nvme0n1 phase=flood", "test=overflow\n")
+
+    def test_asked(self):
+        asked = "CMDLINE=swiotlb=64M,,512M,force\n"
+        self.good(CONSOLE, asked)
+        # Xen may add words.
+        self.good(self.changed(",force", ",force acpi=off"), asked)
+        for old, new, told in (("512M,force", "512M,force,x", "cmdline"), ("512M,force", "512M", "cmdline"),
+                               ("panic=-1 ", "", "cmdline"),
+                               ("begin test=devices", "begin test=none", "begin"),
+                               ("kernel 6.12.107", "kernel 6.12.10", "kernel"),
+                               ("kernel 6.12.107", "kernel 6.12.1079", "kernel"),
+                               ("xen 4.20", "xen 4.2", "xen"), ("xen 4.20", "xen 4.200", "xen")):
+            self.bad(self.changed(old, new), f"not what was asked for: @@ {told} ", asked)
+            result = make(self.changed(old, new).partition("[   20.0]")[0], asked, "silent")
+            self.assertIn(f"not what was asked for: @@ {told} ", " ".join(result.reasons))
+        self.good(self.changed("kernel 6.12.107", "kernel 6.12.107+"), asked)
+        bare = self.changed("console=hvc0", "console=ttyS0")
+        self.bad(bare, "not what was asked for: it runs on Xen", asked + "mode=bare\n")
+        bare = self.changed("@@ xen 4.20.4\n", "\n", bare)
+        self.good(bare, asked + "mode=bare\n")
+        self.bad(self.changed(",force", ",force acpi=off", bare), "@@ cmdline", asked + "mode=bare\n")
+
+    def test_high_water_of_zero(self):
+        console = self.changed("used_hiwater=600", "used_hiwater=0")
+        self.bad(console, "pool hi: it has bounced, but its high water is 0")
+        kunit = re.sub("@@ (device|io|trace|traced|served) .*", "", console)
+        self.bad(kunit, "pool hi: it has bounced", "test=none\n")
+        self.good(self.changed("bounces=90 bus=0x12", "bounces=0 bus=0x12", kunit), "test=none\n")
+        # The selftest of debugfs sets it to 0.
+        self.good(console, "test=selftests\n")
 
     def test_leak(self):
         self.bad(self.changed("@@ used when=end all=2", "@@ used when=end all=9"),
                  "9 slots still in use")
+        self.bad(self.changed("@@ used when=end", "@@ unused when=end"),
+                 "record missing: @@ used when=end")
+
+    def test_missing_pool_is_one_reason(self):
+        """No check is left out because what it looks at is missing, and it is said once."""
+        lines = "\n".join(x for x in CONSOLE.split("\n") if "type=hi" not in x)
+        for key in ("size=hi 536870912", "hiwater=hi 90", "bounced=hi", "overflow=hi", "pools=lo,hi"):
+            found = [r for r in make(lines, key + "\n").reasons if "pool hi" in r and ":" not in r]
+            self.assertEqual(found, ["there is no pool hi"], key)
+            without = self.changed("swiotlb=64M,,512M", "swiotlb=64M", lines)
+            self.bad(without, "there is no pool hi", key + "\n")
+        # It was there at the start and is gone at the end.
+        early = self.changed("@@ used when=start", "@@ pool when=start type=hi nslabs=1\n"
+                             "@@ used when=start", lines)
+        self.bad(early, "there is no pool hi")
 
     def selftest(self, *lines):
         console = self.changed("test=devices", "test=selftests")
@@ -198,33 +309,67 @@ class ReportTest(unittest.TestCase):
         want = "test=selftests\nselftest=t 2\n"
         good = ["TAP version 13", "1..2", "ok 1 a", "ok 2 b", "exit status 0"]
         self.assertIn("t: 2 tests, 0 of them skipped", self.good(self.selftest(*good), want).text())
-        self.bad(CONSOLE, "t: 0 tests with no plan, want 2", want)
-        self.bad(self.selftest(*good[:3], *good[4:]), "t: 1 tests with 1..2, want 2", want)
-        self.bad(self.selftest("1..3", *good[2:]), "t: 2 tests with 1..3, want 2", want)
-        self.bad(self.selftest(*good[:4]), "t: did not end with status 0", want)
+        self.bad(CONSOLE, "selftest t: has not run, want 2 tests", want)
+        few = "selftest t: 1 tests have run of 2 announced, want 2"
+        self.bad(self.selftest(*good[:3], *good[4:]), few, want)
+        self.bad(self.selftest("1..3", *good[2:]), "2 tests have run of 3 announced, want 2", want)
+        self.bad(self.selftest(*good[:3], "ok 1 a", good[4]), "2 tests have run of 2", want)
+        self.bad(self.selftest(*good[:1], *good[2:]), "of no number announced", want)
+        self.bad(self.selftest(*good[:4]), "selftest t: has not ended well", want)
         self.bad(self.selftest(*good[:3], "not ok 2 b", "exit status 1"), "t: not ok 2 b", want)
+        self.bad(self.selftest(*good), "selftest t has run, and the scenario does not name it")
+        self.bad(self.selftest("1..0 # SKIP no device"), "selftest t has run, and the scenario")
+        # A program that says nothing of tests
+        self.good(self.selftest("average map latency(us):1.9", "exit status 0"))
+
+    def test_selftest_is_judged_by_all_it_says(self):
+        want = "test=selftests\nselftest=t 2\n"
+        good = ["1..2", "ok 1 a", "ok 2 b", "exit status 0"]
+        self.good(self.selftest(*good), want)
+        self.bad(self.selftest(*good, "exit status 1"), "selftest t: has not ended well", want)
+        self.bad(self.selftest(*good, "exit status"), "selftest t: has not ended well", want)
+        self.bad(self.selftest(*good[:3], "Bail out! no memory", good[3]),
+                 "selftest t: Bail out! no memory", want)
+        self.bad(self.selftest(*good[:3], "        not ok 1 deep", good[3]),
+                 "selftest t: not ok 1 deep", want)
+        self.bad(self.selftest(good[0], "ok 1 a", "ok 2 a", good[3]), "selftest t: a has run 2 times", want)
+        self.bad(self.selftest("1..0 # SKIP no device", good[3]),
+                 "selftest t: was skipped as a whole: no device", want)
 
     def test_selftest_skips(self):
         want = "test=selftests\nselftest=t 1\n"
         console = self.selftest("1..1", "ok 1 28 bits: sg: no device # SKIP", "exit status 0")
-        self.bad(console, "t: skipped, and should not be: ok 1 28 bits: sg", want)
-        self.bad(console, "t: skipped, and should not be", want + "skip=30 bits\n")
-        result = self.good(console, want + "skip=28 bits: .*no device\n")
+        reason = "selftest t: 28 bits: sg: no device was skipped, and must not be"
+        self.bad(console, reason, want)
+        self.bad(console, reason, want + "skip=t 30 bits\n")
+        self.bad(console, reason, want + "skip=u 28 bits\n")
+        self.bad(console, reason, want + "skip=t sg\n")
+        self.bad(console.replace("# SKIP", "# skip"), reason, want)
+        result = self.good(console, want + "skip=t 28 bits: .*no device\n")
         self.assertIn("1 of them skipped\n  28 bits: sg", result.text())
         self.assertEqual(result.skipped(), [("t", ["28 bits: sg: no device"])])
+
+    def test_said_once(self):
+        """What ended the run is not said again by the check of the results."""
+        console = self.selftest("1..1", "not ok 1 a", "exit status 1")
+        result = make(console, "test=selftests\nselftest=t 1\n",
+                      "a test of KUnit or kselftest failed: @@ ktap t not ok 1 a")
+        self.assertEqual(len(result.reasons), 1, result.reasons)
 
     def test_mixed_with_xen(self):
         self.good(self.changed("bus [0x0000000020000000", "bus [0x00(XEN) uart interrupt\n"
                                "00000020000000"))
 
     def test_balance(self):
-        traced = "@@ traced about=sda lost=0\n@@ end\n"
-        console = self.changed("@@ end\n", traced)
-        self.good(console)
-        console = self.changed("name=sda lo=7", "name=sda lo=16", console)
+        console = self.changed("name=sda lo=7", "name=sda lo=16")
         self.bad(console, "sda: pool lo counts 16 mappings, the trace has 7")
-        self.good(self.changed("about=sda lost=0", "about=sda lost=9", console))
         self.good(self.changed("name=sda lo=16", "name=sda lo=15", console))
+
+    def test_lost_trace_events(self):
+        self.bad(self.changed("about=sda lost=0", "about=sda lost=9"),
+                 "sda: 9 trace events were lost")
+        self.bad(self.changed("@@ traced about=sda lost=0\n", ""),
+                 "record missing: @@ traced about=sda")
 
     def test_empty(self):
         self.bad(CONSOLE, "2 slots in use at the end, want none", "empty=1\n")
@@ -259,17 +404,86 @@ class ReportTest(unittest.TestCase):
     def test_hiwater(self):
         self.bad(CONSOLE, "want 90 %", "hiwater=hi 90\n")
         self.good(self.changed("used_hiwater=600", "used_hiwater=262000"), "hiwater=hi 90\n")
+        self.bad(self.changed("nslabs=262144", "slabs=262144"), "want 90 %", "hiwater=hi 90\n")
 
     def test_size(self):
         self.good(CONSOLE, "size=hi 536870912\n")
         self.bad(CONSOLE, "pool hi: 536870912 bytes, want 1048576", "size=hi 1048576\n")
 
+    KUNIT = """\
+[    1.0] KTAP version 1
+[    1.0] 1..2
+[    1.0]     KTAP version 1
+[    1.0]     # Subtest: a-init
+[    1.0]     # module: a
+[    1.0]     # is_init: true
+[    1.0]     1..1
+[    1.0] software IO TLB: swiotlb= a message in between
+[    1.0]     ok 1 a_parse
+[    1.0] ok 1 a-init
+[    1.0]     KTAP version 1
+[    1.0]     # Subtest: a
+[    1.0]     1..2
+[    1.0]         KTAP version 1
+[    1.0]         # Subtest: a_map
+[    1.0]         ok 1 64 bits
+[    1.0]     ok 1 a_map
+[    1.0]     # a_fill.speed: slow
+[    1.0]     ok 2 a_fill
+[    1.0] # a: pass:2 fail:0 skip:0 total:2
+[    1.0] ok 2 a
+"""
+
     def test_kunit(self):
-        self.bad(CONSOLE, "no KUnit suite", "kunit=1\n")
-        self.bad("[    1.0] ok 1 swiotlb # SKIP\n" + CONSOLE, "no KUnit suite", "kunit=1\n")
-        self.good("[    1.0] ok 1 swiotlb\n" + CONSOLE, "kunit=1\n")
-        self.bad("[    1.0]     not ok 3 choice\n[    1.1] ok 1 swiotlb\n" + CONSOLE,
-                 "KUnit: not ok 3 choice", "kunit=1\n")
+        want = "kunit=a-init 1\nkunit=a 2\n"
+        console = self.KUNIT + CONSOLE
+        self.assertIn("a: 2 tests, 0 of them skipped", self.good(console, want).text())
+        self.bad(CONSOLE, "KUnit suite a: has not run, want 2 tests", want)
+        self.bad(console, "KUnit suite a-init has run, and the scenario does not name it",
+                 "kunit=a 2\n")
+        self.bad(console, "KUnit suite b: has not run, want 1 tests", want + "kunit=b 1\n")
+        self.bad(self.KUNIT + console, "KUnit suite a has run 2 times", want)
+        self.bad(console, "KUnit suite a: 2 tests have run of 2 announced, want 3",
+                 want.replace("a 2", "a 3"))
+        # A suite without its cases, a case that has not run, a suite without its end
+        self.bad("ok 1 a-init\nok 2 a\n" + CONSOLE, "suite a: has not run, want 2 tests", want)
+        self.bad(self.changed("    ok 2 a_fill\n", "", console),
+                 "KUnit suite a: 1 tests have run of 2 announced, want 2", want)
+        self.bad(self.changed("ok 2 a\n", "", console), "KUnit suite a: has not ended well", want)
+
+    def test_kunit_failed(self):
+        want = "kunit=a-init 1\nkunit=a 2\n"
+        console = self.changed("    ok 2 a_fill", "    not ok 2 a_fill", self.KUNIT + CONSOLE)
+        console = self.changed(" ok 2 a\n", " not ok 2 a\n", console)
+        self.assertEqual(make(console, want).reasons, ["KUnit suite a: not ok 2 a_fill"])
+        self.bad(self.changed(" ok 2 a\n", " not ok 2 a\n", self.KUNIT + CONSOLE),
+                 "KUnit suite a: not ok 2 a", want)
+
+    def test_kunit_is_judged_by_all_it_says(self):
+        want = "kunit=a-init 1\nkunit=a 2\n"
+        console = self.KUNIT + CONSOLE
+        for old, new, reason in (
+                ("        ok 1 64 bits", "        not ok 1 64 bits", "not ok 1 64 bits"),
+                ("        ok 1 64 bits", "            not ok 1 deep", "not ok 1 deep"),
+                ("    ok 1 a_map", "    ok 1 a_fill", "a_fill has run 2 times"),
+                ("ok 2 a\n", "Bail out! no memory\n[    1.0] ok 2 a\n", "Bail out! no memory"),
+                ("ok 2 a\n", "ok 2 a\n[    1.0] Bail out! no memory\n", "Bail out! no memory"),
+                ("ok 2 a\n", "ok 2 a # SKIP without HI\n", "was skipped as a whole: without HI"),
+                ("ok 2 a_fill", "ok 2 a_fill # skip", "a_fill was skipped, and must not be")):
+            self.bad(self.changed(old, new, console), "KUnit suite a: " + reason, want)
+        # A suite may be skipped if all its cases may.
+        console = self.changed("a_parse", "a_parse # SKIP no Xen", console)
+        console = self.changed("ok 1 a-init", "ok 1 a-init # SKIP ", console)
+        self.good(console, want + "kunit_skip=a-init\\.a_parse\n")
+        self.bad(console, "KUnit suite a-init: a_parse was skipped", want)
+
+    def test_kunit_skips(self):
+        want = "kunit=a-init 1\nkunit=a 2\n"
+        console = self.changed("ok 2 a_fill", "ok 2 a_fill # SKIP without HI", self.KUNIT + CONSOLE)
+        reason = "KUnit suite a: a_fill was skipped, and must not be: without HI"
+        for allowed in ("", "kunit_skip=a_fill\n", "kunit_skip=a.a_fil\n", "kunit_skip=b.a_fill\n"):
+            self.bad(console, reason, want + allowed)
+        self.good(console, want + "kunit_skip=a\\.a_fill\n")
 
     def test_cut_short(self):
         console = CONSOLE[:CONSOLE.index("[   90.000000]")]
@@ -283,17 +497,22 @@ class ReportTest(unittest.TestCase):
 
     def test_xen_line_within_a_line(self):
         result = self.good(self.changed("name=sda phase=alone wri",
-                                        "name=sda phase=alone wri(XEN) d0: hello\n"))
+                                        "name=sda phase=alone wri(XEN) d0: hello\n(XEN) again\n"))
         self.assertEqual(result.devices[2]["bytes_verified"], 4096)
 
     def test_without_hi(self):
         console = """\
 [    0.1] software IO TLB: mapped [mem 0x000000017bc00000-0x000000017fc00000] (64MB)
+[   14.0] @@ begin test=none
+[   14.0] @@ kernel 6.12.107
+[   14.0] @@ xen 4.20.4
 [   14.0] @@ cmdline swiotlb=32768,force
 [   14.1] @@ debugfs when=start io_tlb_nslabs io_tlb_used io_tlb_used_hiwater
+[   14.1] @@ all when=start io_tlb_nslabs=32768 io_tlb_used=0 io_tlb_used_hiwater=9
 [   14.1] @@ device name=nvme0n1 driver=nvme pci=0000:00:01.0 mask=64
 [   14.1] @@ io name=nvme0n1 phase=alone written=4096 verified=4096 errors=0
 [   14.1] @@ trace about=nvme0n1 pci=0000:00:01.0 pool=unnamed count=8
+[   90.0] @@ debugfs when=end io_tlb_nslabs io_tlb_used io_tlb_used_hiwater
 [   90.0] @@ all when=end io_tlb_nslabs=32768 io_tlb_used=0 io_tlb_used_hiwater=900
 [   90.1] @@ end
 """
@@ -303,8 +522,11 @@ class ReportTest(unittest.TestCase):
             "phys": "0x000000017bc00000-0x000000017fbfffff", "bus": None, "hiwater": 900,
             "bounces": None, "bounced_bytes": None, "failures": None}])
         self.assertEqual(result.devices[0]["pool"], "lo")
+        self.bad(console.replace("swiotlb=32768", "swiotlb=65536"),
+                 "pool lo: 134217728 bytes asked, 67108864 obtained", "test=none\n")
         self.bad(console.replace("when=start io", "when=start hi io"),
                  "debugfs has a directory hi/ without HI", "test=none\n")
+        self.bad(console.replace("hiwater=900", "hiwater=0"), "pool lo: it has bounced, but", "test=none\n")
         self.bad(console.replace("when=start io", "when=start lo io"),
                  "debugfs has a directory lo/ without HI", "test=none\n")
         # Asked for and not to be had
@@ -347,6 +569,10 @@ class RulesTest(unittest.TestCase):
         "no room for the swiotlb pool": ["software IO TLB: No low mem",
                                          "software IO TLB: hi: no pool, all devices use lo",
                                          "software IO TLB: Cannot allocate buffer"],
+        "a pool or a buffer in pieces": [
+            "software IO TLB: hi: out of use: not contiguous or out of reach on the bus",
+            "nvme 0000:00:01.0: swiotlb: bounce buffer of 8192 bytes is not contiguous in "
+            "machine memory"],
         "a mapping failed, pool full": [
             "nvme 0000:00:01.0: swiotlb buffer is full (sz: 4096 bytes), total 512 (slots), "
             "used 512 (slots)"],
@@ -441,29 +667,35 @@ class ScenarioTest(unittest.TestCase):
             self.assertTrue(scenarios.load(name)["what"], name)
 
     def test_bad(self):
-        for text in ("colour=red", "what", "mode=efi", "once=(", "count=x", "skip=(",
-                     "selftest=t", "selftest=t x", "edu=65", "edu=28,x", "minutes=long",
+        for text in ("colour=red", "what", "mode=efi", "once=(", "count=x", "skip=t (", "skip=t",
+                     "selftest=t", "selftest=t x", "host=much", "kunit=1", "kunit=a 0", "kunit_skip=(",
+                     "size=hi", "size=mid 5", "hiwater=95", "edu=65", "edu=28,x", "minutes=long",
                      "kernel=no-such", "kernel=debug\npatch=must-fail.patch"):
             with self.assertRaises(scenarios.Bad):
                 scenarios.parse("bad", text)
         with self.assertRaises(scenarios.Bad):
             scenarios.load("no-such")
 
+    def user(self, scenario, **variables):
+        return scenarios.apply_user(scenario, lambda name: variables.get(name, ""))
+
     def test_user(self):
         scenario = scenarios.parse("t", "CMDLINE=quiet swiotlb=64M\nonce=x\n")
-        found = scenarios.apply_user(scenario, {"CMDLINE": "debug", "MEM": "8G", "CPUS": ""})
+        found = self.user(scenario, CMDLINE="debug", MEM="8G", CPUS="")
         self.assertEqual((found["CMDLINE"], found["MEM"], found["CPUS"], found["once"]),
                          ("quiet swiotlb=64M debug", "8G", "2", ["x"]))
         xen = dict(scenario, XEN_CMDLINE="dom0_mem=2G,max:2G loglvl=all")
-        found = scenarios.apply_user(xen, {"XEN_CMDLINE": "dom0_mem=8G"})
+        found = self.user(xen, XEN_CMDLINE="dom0_mem=8G")
         self.assertEqual(found["XEN_CMDLINE"], "loglvl=all dom0_mem=8G")
-        found = scenarios.apply_user(xen, {"XEN_CMDLINE": "sync_console"})
+        found = self.user(xen, XEN_CMDLINE="sync_console")
         self.assertEqual(found["XEN_CMDLINE"], "dom0_mem=2G,max:2G loglvl=all sync_console")
-        found = scenarios.apply_user(scenario, {"CMDLINE": "swiotlb=1,,2"})
+        found = self.user(scenario, CMDLINE="swiotlb=1,,2")
         self.assertEqual((found["CMDLINE"], found["once"]), ("quiet swiotlb=1,,2", []))
-        for env in ({"MEM": "much"}, {"CPUS": "0"}):
+        for wrong in ({"MEM": "much"}, {"CPUS": "0"}):
             with self.assertRaises(scenarios.Bad):
-                scenarios.apply_user(scenario, env)
+                self.user(scenario, **wrong)
+        sparse = scenarios.parse("t", "MEM=80G\nhost=4G\n")
+        self.assertEqual((self.user(sparse)["host"], self.user(sparse, MEM="8G")["host"]), ("4G", ""))
 
     def test_commas(self):
         scenario = scenarios.parse("t", "CMDLINE=swiotlb=64M,,512M,force\n")
@@ -498,12 +730,12 @@ class ScenarioTest(unittest.TestCase):
 
     def test_minutes(self):
         scenario = scenarios.parse("t", "minutes=3\n")
-        self.assertEqual(scenarios.apply_user(scenario, {})["minutes"], "3")
-        self.assertEqual(scenarios.apply_user(scenario, {"MINUTES": "90"})["minutes"], "90")
+        self.assertEqual(self.user(scenario)["minutes"], "3")
+        self.assertEqual(self.user(scenario, MINUTES="90")["minutes"], "90")
         with self.assertRaises(scenarios.Bad):
-            scenarios.apply_user(scenario, {"MINUTES": "many"})
+            self.user(scenario, MINUTES="many")
         other = scenarios.parse("t", "")
-        self.assertEqual(scenarios.apply_user(other, {"MINUTES": "90"})["minutes"], "")
+        self.assertEqual(self.user(other, MINUTES="90")["minutes"], "")
 
     def test_kernels(self):
         for name in os.listdir(scenarios.KERNELS):
@@ -514,6 +746,27 @@ class ScenarioTest(unittest.TestCase):
         self.assertRegex(machine.kernel_cmdline(debug), "dma_debug_driver=nvme dma_debug_driver=x$")
         scenario = scenarios.parse("t", "kernel=debug\n")
         self.assertIn("kernel-debug/", run.kernel_of(scenario))
+
+    def test_initramfs(self):
+        """A kernel with modules brings its own."""
+        plain, modules = (scenarios.parse("t", line) for line in ("", "kernel=modules\n"))
+        with tempfile.TemporaryDirectory() as build, unittest.mock.patch.object(run, "BUILD", build):
+            common = os.path.join(build, "initramfs.cpio")
+            self.assertEqual(run.initramfs_of(modules), common)
+            own = os.path.join(build, "kernel-modules/initramfs.cpio")
+            os.mkdir(os.path.dirname(own))
+            with open(own, "wb"):
+                pass
+            self.assertEqual((run.initramfs_of(plain), run.initramfs_of(modules)), (common, own))
+
+    def test_time_scale(self):
+        for text, scale in (("", 1), ("2", 2), ("0.5", 0.5)):
+            with unittest.mock.patch.dict(os.environ, SWIOTLB_TIME_SCALE=text):
+                self.assertEqual(run.time_scale(), scale)
+        for text in ("nan", "inf", "-1", "0", "much"):
+            with unittest.mock.patch.dict(os.environ, SWIOTLB_TIME_SCALE=text), \
+                 self.assertRaisesRegex(scenarios.Bad, f"^TIME_SCALE={text}: want a number above 0$"):
+                run.time_scale()
 
     def test_verdict(self):
         must_fail = {"expect": "fail sda: served by pool hi"}

@@ -15,13 +15,19 @@
  *   HYP_REVERSED	the next page is the previous machine page
  *   HYP_SCATTERED	a machine page anywhere
  *   HYP_LOW_IN_MIDDLE	identity, but the lowest machine memory is further up
+ *   HYP_HALVES		identity, but the upper half of machine memory comes first
+ *
+ * Tables are as long as machine memory, which can be 4 TiB. So what nothing is
+ * known of is zero in them, and pages that nobody ever had are passed over.
  */
 #include "shim.h"
 #include "sim.h"
 
+#include <sys/mman.h>
 #include <xen/swiotlb-xen.h>
 
 enum owner { NOBODY, DOMAIN, HEAP, FOREIGN };
+enum table { TABLE_P2M, TABLE_M2P, TABLE_OWNERS, TABLE_FREE, TABLE_KNOWN, NR_TABLES };
 
 #define INVALID (~0U)
 #define EXTENT_PAGES 64 /* of a segment */
@@ -29,21 +35,30 @@ enum owner { NOBODY, DOMAIN, HEAP, FOREIGN };
 
 bool sim_xen;
 
-static u32 *p2m, *m2p; /* INVALID if there is none */
+static u32 *p2m; /* INVALID if there is none */
+static u32 *m2p; /* the pfn and 1, 0 if there is none */
 static u8 *owners; /* by mfn */
 static u8 *extent_free; /* pages in the heap, by mfn / EXTENT_PAGES */
-static unsigned long nr_pfns, nr_mfns, exchanges;
+static u8 *extent_known; /* did anybody ever have a page of it? */
+static unsigned long nr_pfns, nr_mfns, said_mfns, exchanges;
 static struct hyp_machine hyp;
+static struct notifier_block *resume_nb;
 
 /* Other domains' pages, and where they are mapped */
 static struct {
 	unsigned long mfn, pfn;
 } foreign[64];
 
+static void set_owner(unsigned long mfn, enum owner owner, u32 pfn)
+{
+	owners[mfn] = owner;
+	m2p[mfn] = pfn + 1;
+	extent_known[mfn / EXTENT_PAGES] = true;
+}
+
 static void give_to_heap(unsigned long mfn)
 {
-	owners[mfn] = HEAP;
-	m2p[mfn] = INVALID;
+	set_owner(mfn, HEAP, INVALID);
 	extent_free[mfn / EXTENT_PAGES]++;
 }
 
@@ -56,8 +71,7 @@ static void take_from_heap(unsigned long mfn)
 
 static void give_to_domain(unsigned long mfn, unsigned long pfn)
 {
-	owners[mfn] = DOMAIN;
-	m2p[mfn] = pfn;
+	set_owner(mfn, DOMAIN, pfn);
 	p2m[pfn] = mfn;
 }
 
@@ -92,14 +106,30 @@ static void lay_out(u32 *mfns, unsigned long n)
 		for (unsigned long i = 0; i < n / 8; i++)
 			swap(mfns[i], mfns[n - n / 4 + i]);
 		break;
+	case HYP_HALVES:
+		for (unsigned long i = 0; i < n / 2; i++)
+			swap(mfns[i], mfns[n - n / 2 + i]);
+		break;
 	default:
 		break;
 	}
 }
 
+/* In place of the one of the last boot */
+static void *new_table(void *old, enum table table, size_t bytes)
+{
+	static size_t sizes[NR_TABLES];
+
+	if (old)
+		munmap(old, sizes[table]);
+	sizes[table] = bytes;
+	return sim_map_sparse(bytes);
+}
+
 /*
  * Machine memory from the bottom: 1 MiB of nobody, the low heap, the domain's
  * (its low part first, the rest from 4 GiB on if it does not fit), the high heap.
+ * With a size of the machine, the high heap is at 4 GiB and the domain's at the end.
  */
 void hyp_boot(const struct sim_machine *machine, const struct hyp_machine *h)
 {
@@ -109,24 +139,21 @@ void hyp_boot(const struct sim_machine *machine, const struct hyp_machine *h)
 	hyp = *h;
 	sim_xen = true;
 	exchanges = 0;
+	said_mfns = 0;
 	nr_pfns = 0;
 	for (int i = 0; i < SIM_MAX_RANGES && machine->ram[i].end; i++)
 		nr_pfns = PFN_DOWN(machine->ram[i].end);
 	low = PFN_DOWN(hyp.low_heap);
 	high = PFN_DOWN(hyp.high_heap);
-	nr_mfns = LOW_MFNS + nr_pfns + high + 4096;
+	nr_mfns = hyp.machine ? PFN_DOWN(hyp.machine) : LOW_MFNS + nr_pfns + high + 4096;
 
-	free(p2m);
-	free(m2p);
-	free(owners);
-	free(extent_free);
-	p2m = malloc(nr_pfns * sizeof(*p2m));
-	m2p = malloc(nr_mfns * sizeof(*m2p));
+	p2m = new_table(p2m, TABLE_P2M, nr_pfns * sizeof(*p2m));
+	m2p = new_table(m2p, TABLE_M2P, nr_mfns * sizeof(*m2p));
+	owners = new_table(owners, TABLE_OWNERS, nr_mfns);
+	extent_free = new_table(extent_free, TABLE_FREE, nr_mfns / EXTENT_PAGES + 1);
+	extent_known = new_table(extent_known, TABLE_KNOWN, nr_mfns / EXTENT_PAGES + 1);
 	mfns = malloc(nr_pfns * sizeof(*mfns));
-	owners = calloc(nr_mfns, 1);
-	extent_free = calloc(nr_mfns / EXTENT_PAGES + 1, 1);
 	memset(p2m, 0xff, nr_pfns * sizeof(*p2m));
-	memset(m2p, 0xff, nr_mfns * sizeof(*m2p));
 
 	mfn = 256;
 	for (unsigned long i = 0; i < low && mfn < LOW_MFNS; mfn++) {
@@ -138,6 +165,8 @@ void hyp_boot(const struct sim_machine *machine, const struct hyp_machine *h)
 	mfn = ALIGN(mfn, EXTENT_PAGES);
 	if (hyp.domain_high)
 		mfn = LOW_MFNS;
+	if (hyp.machine)
+		mfn = nr_mfns - nr_pfns - (hyp.layout == HYP_ODD ? EXTENT_PAGES : 0);
 	if (hyp.layout == HYP_ODD)
 		mfn += 5;
 	while (n < nr_pfns) {
@@ -151,9 +180,9 @@ void hyp_boot(const struct sim_machine *machine, const struct hyp_machine *h)
 			give_to_domain(mfns[pfn], pfn);
 	free(mfns);
 
-	top = max(ALIGN(mfn, EXTENT_PAGES), LOW_MFNS);
+	top = hyp.machine ? LOW_MFNS : max(ALIGN(mfn, EXTENT_PAGES), LOW_MFNS);
 	for (unsigned long i = 0; i < high && top < nr_mfns; top++) {
-		if (hyp.fragmented && top % EXTENT_PAGES == 7)
+		if (owners[top] != NOBODY || (hyp.fragmented && top % EXTENT_PAGES == 7))
 			continue;
 		give_to_heap(top);
 		i++;
@@ -169,12 +198,12 @@ unsigned long hyp_mfn(unsigned long pfn)
 
 unsigned long hyp_pfn(unsigned long mfn)
 {
-	if (mfn >= nr_mfns || m2p[mfn] == INVALID)
+	if (mfn >= nr_mfns || !m2p[mfn])
 		return ~0UL;
 	for (unsigned int i = 0; owners[mfn] == FOREIGN && i < ARRAY_SIZE(foreign); i++)
 		if (foreign[i].mfn == mfn)
 			return foreign[i].pfn;
-	return m2p[mfn];
+	return m2p[mfn] - 1;
 }
 
 unsigned long pfn_to_bfn(unsigned long pfn)
@@ -185,7 +214,7 @@ unsigned long pfn_to_bfn(unsigned long pfn)
 /* Of a page that is not the domain's, this is the number that its owner has for it. */
 unsigned long bfn_to_pfn(unsigned long bfn)
 {
-	return bfn >= nr_mfns || m2p[bfn] == INVALID ? ~0UL : m2p[bfn];
+	return bfn >= nr_mfns || !m2p[bfn] ? ~0UL : m2p[bfn] - 1;
 }
 
 /* A foreign page has a pfn here, but it is not known by its mfn. */
@@ -214,8 +243,10 @@ static unsigned long find_extent(unsigned long end, unsigned long pages)
 
 		mfn -= pages;
 		if (pages >= EXTENT_PAGES ? extent_free[mfn / EXTENT_PAGES] != EXTENT_PAGES :
-					    !extent_free[mfn / EXTENT_PAGES])
+					    !extent_free[mfn / EXTENT_PAGES]) {
+			mfn = ALIGN_DOWN(mfn, max_t(unsigned long, pages, EXTENT_PAGES));
 			continue;
+		}
 		for (i = 0; i < pages && owners[mfn + i] == HEAP; i++)
 			;
 		if (i == pages)
@@ -265,15 +296,13 @@ void xen_destroy_contiguous_region(phys_addr_t pstart, unsigned int order)
 	for (unsigned long i = 0; i < pages; i++)
 		if (p2m[pfn + i] != first + i)
 			sim_error("a region is given back that is not contiguous");
-	for (unsigned long m = 0; m < nr_mfns; m++)
-		free_high += owners[m] == HEAP;
+	for (unsigned long e = 0; e < DIV_ROUND_UP(nr_mfns, EXTENT_PAGES); e++)
+		free_high += extent_free[e];
 	if (free_high < pages)
 		return;
 	exchanges++;
 	for (unsigned long i = 0; i < pages; i++) {
-		do
-			mfn--;
-		while (owners[mfn] != HEAP);
+		mfn = find_extent(mfn, 1);
 		take_from_heap(mfn);
 		give_to_heap(first + i);
 		give_to_domain(mfn, pfn + i);
@@ -292,10 +321,9 @@ void hyp_map_foreign(unsigned long pfn, unsigned long pages, unsigned long their
 		give_to_heap(p2m[pfn + i]);
 		if (owners[mfn] != NOBODY)
 			sim_error("no machine memory for a foreign page");
-		owners[mfn] = FOREIGN;
+		set_owner(mfn, FOREIGN, theirs + i);
 		foreign[i].mfn = mfn;
 		foreign[i].pfn = pfn + i;
-		m2p[mfn] = theirs + i;
 		p2m[pfn + i] = mfn;
 	}
 }
@@ -305,8 +333,7 @@ void hyp_unmap_foreign(unsigned long pfn, unsigned long pages)
 	for (unsigned long i = 0; i < pages; i++) {
 		unsigned long mfn = p2m[pfn + i], own = find_extent(~0UL, 1);
 
-		owners[mfn] = NOBODY;
-		m2p[mfn] = INVALID;
+		set_owner(mfn, NOBODY, INVALID);
 		take_from_heap(own);
 		give_to_domain(own, pfn + i);
 	}
@@ -314,11 +341,49 @@ void hyp_unmap_foreign(unsigned long pfn, unsigned long pages)
 
 u64 hyp_heap_bytes(bool low)
 {
+	unsigned long last = DIV_ROUND_UP(nr_mfns, EXTENT_PAGES), middle = LOW_MFNS / EXTENT_PAGES;
 	unsigned long n = 0;
 
-	for (unsigned long mfn = low ? 0 : LOW_MFNS; mfn < (low ? LOW_MFNS : nr_mfns); mfn++)
-		n += owners[mfn] == HEAP;
+	for (unsigned long e = low ? 0 : middle; e < (low ? min(middle, last) : last); e++)
+		n += extent_free[e];
 	return PFN_PHYS(n);
+}
+
+void hyp_replace(unsigned long pfn, unsigned long pages, unsigned int address_bits)
+{
+	while (pages--) {
+		unsigned long mfn = find_extent(limit_of(address_bits), 1), old = p2m[pfn];
+
+		take_from_heap(mfn);
+		give_to_domain(mfn, pfn++);
+		give_to_heap(old);
+	}
+}
+
+void xen_resume_notifier_register(struct notifier_block *nb)
+{
+	resume_nb = nb;
+}
+
+void hyp_resume(void)
+{
+	if (resume_nb)
+		resume_nb->notifier_call(resume_nb, 0, NULL);
+}
+
+/* Called a page number, but it is that of the page behind the last one. */
+long HYPERVISOR_memory_op(unsigned int cmd, void *arg)
+{
+	if (cmd != XENMEM_maximum_ram_page || arg)
+		sim_error("hypercall %u is not modelled", cmd);
+	if (!sim_xen)
+		sim_error("hypercall %u of a domain that is not PV", cmd);
+	return said_mfns ?: nr_mfns;
+}
+
+void hyp_move(u64 machine)
+{
+	said_mfns = PFN_DOWN(machine);
 }
 
 unsigned long hyp_exchanges(void)
@@ -333,8 +398,12 @@ void hyp_check(void)
 	for (unsigned long mfn = 0; mfn < nr_mfns; mfn++) {
 		bool domain = owners[mfn] == DOMAIN;
 
+		if (!extent_known[mfn / EXTENT_PAGES]) {
+			mfn |= EXTENT_PAGES - 1;
+			continue;
+		}
 		mine += domain;
-		if (domain && (m2p[mfn] >= nr_pfns || p2m[m2p[mfn]] != mfn))
+		if (domain && (m2p[mfn] > nr_pfns || p2m[m2p[mfn] - 1] != mfn))
 			sim_error("machine page 0x%lx is lost", mfn);
 	}
 	for (unsigned long pfn = 0; pfn < nr_pfns; pfn++)

@@ -14,6 +14,7 @@
 #include "sim.h"
 
 #include <linux/dma-direct.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -32,14 +33,21 @@ unsigned long min_low_pfn;
 bool sim_encrypted, sim_kmalloc_bounces, sim_atomic_pool;
 const char *sim_rmem_property;
 u64 sim_decrypted_bytes;
-unsigned int sim_cache_syncs, sim_traces;
+struct sim_cache_sync sim_cache_sync;
+bool sim_tracing;
 void (*sim_irq_hook)(bool off);
+void (*sim_listed_hook)(void);
+void (*sim_wait_hook)(void);
+u64 sim_unpoisoned_bytes;
+u64 sim_reserved_elsewhere;
+phys_addr_t sim_not_scanned;
+bool sim_kdump;
 
 /* Sums of what areas count are read without their locks, and may be a moment old. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-	return "race:mem_pool_bounces\nrace:mem_pool_used\n";
+	return "race:mem_pool_used\n";
 }
 
 /* What is not freed, tests compare themselves. */
@@ -107,15 +115,10 @@ static int format_one(char *to, size_t len, const char *spec, va_list *args)
 	return snprintf(to, len, spec, va_arg(*args, unsigned int));
 }
 
-int sim_printk(const char *level, const char *fmt, ...)
+/* Appends to the @len bytes of a line of @size; returns its length. */
+static size_t format(char *line, size_t size, size_t len, const char *fmt, va_list *args)
 {
-	char line[512];
-	size_t len;
-	va_list args;
-
-	len = snprintf(line, sizeof(line), "%s: ", level);
-	va_start(args, fmt);
-	while (*fmt && len < sizeof(line) - 1) {
+	while (*fmt && len < size - 1) {
 		char spec[16];
 		size_t n = 0;
 
@@ -124,8 +127,7 @@ int sim_printk(const char *level, const char *fmt, ...)
 			continue;
 		}
 		if (!strncmp(fmt, "%pad", 4) || !strncmp(fmt, "%pa", 3)) {
-			len += snprintf(line + len, sizeof(line) - len, "0x%016llx",
-					*va_arg(args, u64 *));
+			len += snprintf(line + len, size - len, "0x%016llx", *va_arg(*args, u64 *));
 			fmt += fmt[3] == 'd' ? 4 : 3;
 			continue;
 		}
@@ -136,10 +138,21 @@ int sim_printk(const char *level, const char *fmt, ...)
 				break;
 		}
 		spec[n] = '\0';
-		len += format_one(line + len, sizeof(line) - len, spec, &args);
+		len += format_one(line + len, size - len, spec, args);
 	}
+	return min(len, size - 2);
+}
+
+int sim_printk(const char *level, const char *fmt, ...)
+{
+	char line[512];
+	size_t len;
+	va_list args;
+
+	len = snprintf(line, sizeof(line), "%s: ", level);
+	va_start(args, fmt);
+	len = format(line, sizeof(line), len, fmt, &args);
 	va_end(args);
-	len = min(len, sizeof(line) - 2);
 	if (line[len - 1] != '\n')
 		line[len++] = '\n';
 	line[len] = '\0';
@@ -152,6 +165,22 @@ int sim_printk(const char *level, const char *fmt, ...)
 	messages_len += len;
 	pthread_mutex_unlock(&model_lock);
 	return 0;
+}
+
+static __thread char last_trace[256];
+
+void sim_trace(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	last_trace[format(last_trace, sizeof(last_trace), 0, fmt, &args)] = '\0';
+	va_end(args);
+}
+
+const char *sim_last_trace(void)
+{
+	return last_trace;
 }
 
 unsigned int sim_log_count(const char *text)
@@ -277,6 +306,8 @@ void sim_irq_restore(unsigned long flags)
 void spin_lock_init(spinlock_t *lock)
 {
 	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELAXED);
+	lock->irqs_on = 0;
+	lock->irqs_off = 0;
 }
 
 void spin_lock(spinlock_t *lock)
@@ -289,6 +320,14 @@ void spin_lock(spinlock_t *lock)
 		sched_yield();
 	}
 	locks_held++;
+#ifndef NDEBUG
+	if (irqs_off)
+		lock->irqs_off = 1;
+	else
+		lock->irqs_on = 1;
+	if (lock->irqs_on && lock->irqs_off)
+		sim_error("a lock is taken with interrupts on, and could be wanted by one");
+#endif
 }
 
 void spin_unlock(spinlock_t *lock)
@@ -323,11 +362,27 @@ void rcu_read_unlock(void)
 	__atomic_store_n(nesting, *nesting - 1, __ATOMIC_SEQ_CST);
 }
 
+#undef sim_rcu_reads
+void sim_rcu_reads(void)
+{
+	if (rcu_readers[this_cpu].nesting <= 0)
+		sim_error("a list is read outside of a reader");
+}
+
+#undef sim_rcu_listed
+void sim_rcu_listed(void)
+{
+	if (sim_listed_hook)
+		sim_listed_hook();
+}
+
 void synchronize_rcu(void)
 {
 	may_sleep("waiting for readers");
 	if (rcu_readers[this_cpu].nesting)
 		sim_error("waiting for readers within a reader");
+	if (sim_wait_hook)
+		sim_wait_hook();
 	for (int i = 0; i < SIM_MAX_CPUS; i++)
 		while (i != this_cpu && __atomic_load_n(&rcu_readers[i].nesting, __ATOMIC_SEQ_CST))
 			sched_yield();
@@ -438,6 +493,7 @@ static struct dentry dirs[64];
 static unsigned int nr_dirs;
 static struct {
 	char path[128];
+	umode_t mode;
 	void *data;
 	const struct file_operations *fops;
 } files[256];
@@ -445,11 +501,14 @@ static unsigned int nr_files;
 
 /* Memory */
 
+#define PAGE_REMAPPED 1UL
+#define PAGE_DECRYPTED 2UL
+
 static struct range *free_ranges; /* sorted, end exclusive */
 static unsigned int nr_free, max_free;
 static u64 total_bytes, slab_bytes;
 
-static void *map_sparse(u64 bytes)
+void *sim_map_sparse(u64 bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -483,6 +542,8 @@ void sim_free(phys_addr_t start, u64 bytes)
 
 	if (!bytes)
 		return;
+	if (sim_decrypted_bytes && sim_decrypted(start, bytes))
+		sim_error("memory at 0x%llx, %llu bytes, is freed and is decrypted", start, bytes);
 	pthread_mutex_lock(&model_lock);
 	while (at < nr_free && free_ranges[at].end <= start)
 		at++;
@@ -500,21 +561,22 @@ void sim_free(phys_addr_t start, u64 bytes)
 	pthread_mutex_unlock(&model_lock);
 }
 
-/* The highest free place, as the early allocator has it; 0 if there is none */
-phys_addr_t sim_alloc_at(phys_addr_t start, phys_addr_t end, u64 bytes, u64 align)
+/* The highest or the lowest free place; 0 if there is none */
+static phys_addr_t alloc_at(phys_addr_t start, phys_addr_t end, u64 bytes, u64 align, bool lowest)
 {
 	phys_addr_t found = 0;
 
 	pthread_mutex_lock(&model_lock);
-	for (unsigned int at = nr_free; at-- && !found;) {
+	for (unsigned int n = 0; n < nr_free && !found; n++) {
+		unsigned int at = lowest ? n : nr_free - 1 - n;
 		u64 from = max(free_ranges[at].start, start);
 		u64 to = min(free_ranges[at].end, end);
 		u64 place, old_end = free_ranges[at].end;
 
 		if (to < bytes || to <= from)
 			continue;
-		place = ALIGN_DOWN(to - bytes, align);
-		if (place < from)
+		place = lowest ? ALIGN(from, align) : ALIGN_DOWN(to - bytes, align);
+		if (place < from || place > to - bytes)
 			continue;
 		found = place;
 		if (old_end > place + bytes)
@@ -525,6 +587,11 @@ phys_addr_t sim_alloc_at(phys_addr_t start, phys_addr_t end, u64 bytes, u64 alig
 	}
 	pthread_mutex_unlock(&model_lock);
 	return found;
+}
+
+phys_addr_t sim_alloc_at(phys_addr_t start, phys_addr_t end, u64 bytes, u64 align)
+{
+	return alloc_at(start, end, bytes, align, false);
 }
 
 u64 sim_allocated(void)
@@ -547,6 +614,22 @@ bool sim_range_is_free(phys_addr_t start, u64 bytes)
 		if (start >= free_ranges[i].start && start + bytes <= free_ranges[i].end)
 			return true;
 	return false;
+}
+
+/*
+ * Page faults would take most of the time: a small machine is touched nearly all at each
+ * boot, so give it large pages, and keep what the tests free.
+ */
+static void avoid_page_faults(void)
+{
+	for (int i = 0; i < SIM_MAX_RANGES && total_bytes <= SZ_1M << 10; i++) {
+		u64 start = machine.ram[i].start, end = min_t(u64, machine.ram[i].end, memory_span);
+
+		if (start < end)
+			madvise(memory + start, end - start, MADV_HUGEPAGE);
+	}
+	mallopt(M_MMAP_THRESHOLD, SZ_1M << 10);
+	mallopt(M_TRIM_THRESHOLD, SZ_1M << 10);
 }
 
 void sim_boot(const struct sim_machine *m)
@@ -577,12 +660,16 @@ void sim_boot(const struct sim_machine *m)
 	}
 	if (machine.highmem) {
 		highmem_span = top - machine.highmem;
-		highmem = map_sparse(highmem_span);
+		highmem = sim_map_sparse(highmem_span);
 	}
-	memory = map_sparse(memory_span);
+	memory = sim_map_sparse(memory_span);
+	avoid_page_faults();
 	page_map_bytes = (top >> PAGE_SHIFT) * sizeof(struct page);
-	page_map = map_sparse(page_map_bytes);
+	page_map = sim_map_sparse(page_map_bytes);
 
+	sim_reserved_elsewhere = 0;
+	sim_not_scanned = 0;
+	sim_kdump = false;
 	memset(faults, 0, sizeof(faults));
 	memset(rcu_readers, 0, sizeof(rcu_readers));
 	rcu_callbacks = NULL;
@@ -593,10 +680,14 @@ void sim_boot(const struct sim_machine *m)
 	sim_kmalloc_bounces = false;
 	sim_atomic_pool = false;
 	sim_decrypted_bytes = 0;
-	sim_cache_syncs = 0;
-	sim_traces = 0;
+	memset(&sim_cache_sync, 0, sizeof(sim_cache_sync));
+	sim_tracing = false;
 	sim_rmem_property = NULL;
 	sim_irq_hook = NULL;
+	sim_listed_hook = NULL;
+	sim_wait_hook = NULL;
+	sim_unpoisoned_bytes = 0;
+	memblock_set_bottom_up(false);
 	irqs_off = 0;
 	locks_held = 0;
 	sim_xen = false;
@@ -645,14 +736,14 @@ bool PageHighMem(const struct page *page)
 
 void SetPageXenRemapped(struct page *page)
 {
-	page->flags |= 1;
+	page->flags |= PAGE_REMAPPED;
 }
 
 bool TestClearPageXenRemapped(struct page *page)
 {
-	bool was = page->flags & 1;
+	bool was = page->flags & PAGE_REMAPPED;
 
-	page->flags &= ~1UL;
+	page->flags &= ~PAGE_REMAPPED;
 	return was;
 }
 
@@ -692,6 +783,12 @@ void memcpy_to_page(struct page *page, size_t offset, const char *from, size_t l
 	sim_copy_to_phys(page_to_phys(page) + offset, from, len);
 }
 
+#undef kmsan_unpoison_memory
+void kmsan_unpoison_memory(const void *addr, size_t size)
+{
+	__atomic_add_fetch(&sim_unpoisoned_bytes, size, __ATOMIC_RELAXED);
+}
+
 static void fill_fresh(phys_addr_t start, u64 bytes, bool zero)
 {
 	if (zero)
@@ -702,6 +799,18 @@ static void fill_fresh(phys_addr_t start, u64 bytes, bool zero)
 
 /* The early allocator */
 
+static bool bottom_up;
+
+bool memblock_bottom_up(void)
+{
+	return bottom_up;
+}
+
+void memblock_set_bottom_up(bool enable)
+{
+	bottom_up = enable;
+}
+
 static void *memblock_take(phys_addr_t size, phys_addr_t align, phys_addr_t end, bool zero)
 {
 	phys_addr_t start;
@@ -709,7 +818,7 @@ static void *memblock_take(phys_addr_t size, phys_addr_t align, phys_addr_t end,
 	may_sleep("memblock");
 	if (sim_fault(SIM_FAIL_MEMBLOCK))
 		return NULL;
-	start = sim_alloc_at(0, min_t(phys_addr_t, end, memory_span), size, align);
+	start = alloc_at(0, min_t(phys_addr_t, end, memory_span), size, align, bottom_up);
 	if (!start)
 		return NULL;
 	fill_fresh(start, size, zero);
@@ -746,10 +855,17 @@ phys_addr_t memblock_phys_alloc_range(phys_addr_t size, phys_addr_t align, phys_
 		return 0;
 	if (!end || end > memory_span)
 		end = memory_span;
-	found = start < end ? sim_alloc_at(start, end, size, align) : 0;
+	found = start < end ? alloc_at(start, end, size, align, bottom_up) : 0;
 	if (found)
 		fill_fresh(found, size, false);
 	return found;
+}
+
+void kmemleak_ignore_phys(phys_addr_t phys)
+{
+	if (sim_not_scanned)
+		sim_error("kmemleak is told twice");
+	sim_not_scanned = phys;
 }
 
 void memblock_free(void *virt, size_t size)
@@ -769,7 +885,16 @@ phys_addr_t memblock_phys_mem_size(void)
 
 phys_addr_t memblock_reserved_size(void)
 {
-	return sim_allocated();
+	return sim_allocated() + sim_reserved_elsewhere;
+}
+
+bool sim_free_range(u64 *i, phys_addr_t *start, phys_addr_t *end)
+{
+	if (*i >= nr_free)
+		return false;
+	*start = free_ranges[*i].start;
+	*end = free_ranges[*i].end;
+	return true;
 }
 
 bool sim_free_range_reverse(u64 *i, phys_addr_t *start, phys_addr_t *end)
@@ -783,6 +908,13 @@ bool sim_free_range_reverse(u64 *i, phys_addr_t *start, phys_addr_t *end)
 
 /* The page allocator */
 
+static struct page *no_pages(gfp_t gfp, unsigned int order)
+{
+	if (!(gfp & __GFP_NOWARN))
+		sim_printk("warn", "page allocation failure: order:%u\n", order);
+	return NULL;
+}
+
 struct page *alloc_pages(gfp_t gfp, unsigned int order)
 {
 	u64 bytes = PAGE_SIZE << order, end = memory_span;
@@ -791,14 +923,14 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (gfpflags_allow_blocking(gfp))
 		may_sleep("an allocation of pages with GFP_KERNEL");
 	if (order > MAX_PAGE_ORDER || sim_fault(SIM_FAIL_PAGES))
-		return NULL;
+		return no_pages(gfp, order);
 	if (gfp & __GFP_DMA)
 		end = min(end, zone_dma_limit + 1);
 	else if (gfp & __GFP_DMA32)
 		end = min(end, (u64)SZ_4G);
 	start = sim_alloc_at(0, end, bytes, bytes);
 	if (!start)
-		return NULL;
+		return no_pages(gfp, order);
 	fill_fresh(start, bytes, gfp & __GFP_ZERO);
 	return pfn_to_page(PFN_DOWN(start));
 }
@@ -851,13 +983,42 @@ void kfree(const void *ptr)
 	free(object);
 }
 
-/* Memory encryption: pages are counted, and what a device must not see is kept. */
+/*
+ * Memory encryption. Whoever is given pages believes them to be encrypted, so that
+ * none may be freed as it is when it is not, nor be changed when it is free.
+ */
+
+static void set_encryption(phys_addr_t start, u64 bytes, bool decrypted)
+{
+	pthread_mutex_lock(&model_lock);
+	for (unsigned int i = 0; i < nr_free; i++)
+		if (free_ranges[i].start < start + bytes && free_ranges[i].end > start)
+			sim_error("the encryption of free memory is changed, at 0x%llx", start);
+	for (u64 pfn = PFN_DOWN(start); pfn < PFN_UP(start + bytes); pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (!(page->flags & PAGE_DECRYPTED) == decrypted)
+			sim_decrypted_bytes += decrypted ? (s64)PAGE_SIZE : -(s64)PAGE_SIZE;
+		page->flags &= ~PAGE_DECRYPTED;
+		page->flags |= decrypted ? PAGE_DECRYPTED : 0;
+	}
+	pthread_mutex_unlock(&model_lock);
+}
+
+unsigned int sim_secrets_shown;
 
 int set_memory_decrypted(unsigned long virt, int npages)
 {
-	if (sim_fault(SIM_FAIL_DECRYPT))
+	phys_addr_t start = virt_to_phys((void *)virt);
+
+	if (sim_fault(SIM_FAIL_DECRYPT)) {
+		/* One page was done before that. */
+		set_encryption(start, PAGE_SIZE, true);
 		return -EINVAL;
-	__atomic_add_fetch(&sim_decrypted_bytes, (u64)npages << PAGE_SHIFT, __ATOMIC_RELAXED);
+	}
+	if (memchr((void *)virt, SIM_SECRET, (size_t)npages << PAGE_SHIFT))
+		sim_secrets_shown++;
+	set_encryption(start, (u64)npages << PAGE_SHIFT, true);
 	return 0;
 }
 
@@ -865,13 +1026,28 @@ int set_memory_encrypted(unsigned long virt, int npages)
 {
 	if (sim_fault(SIM_FAIL_ENCRYPT))
 		return -EINVAL;
-	__atomic_sub_fetch(&sim_decrypted_bytes, (u64)npages << PAGE_SHIFT, __ATOMIC_RELAXED);
+	set_encryption(virt_to_phys((void *)virt), (u64)npages << PAGE_SHIFT, false);
 	return 0;
+}
+
+u64 sim_decrypted(phys_addr_t start, u64 bytes)
+{
+	u64 sum = 0;
+
+	for (u64 at = 0; at < bytes; at += PAGE_SIZE)
+		if (pfn_to_page(PFN_DOWN(start + at))->flags & PAGE_DECRYPTED)
+			sum += PAGE_SIZE;
+	return sum;
 }
 
 bool cc_platform_has(int attr)
 {
 	return sim_encrypted;
+}
+
+bool is_kdump_kernel(void)
+{
+	return sim_kdump;
 }
 
 bool force_dma_unencrypted(struct device *dev)
@@ -967,24 +1143,29 @@ bool sim_dma_write(struct device *dev, dma_addr_t addr, const void *from, size_t
 	return device_moves(dev, addr, NULL, from, len);
 }
 
+static void sync_caches(phys_addr_t phys, size_t size, int dir, bool for_device)
+{
+	sim_cache_sync = (struct sim_cache_sync){ .count = sim_cache_sync.count + 1,
+						  .for_device = for_device,
+						  .phys = phys,
+						  .size = size,
+						  .dir = dir };
+	sim_copy_from_phys(&sim_cache_sync.first, phys, 1);
+}
+
 void arch_sync_dma_for_device(phys_addr_t phys, size_t size, enum dma_data_direction dir)
 {
-	__atomic_add_fetch(&sim_cache_syncs, 1, __ATOMIC_RELAXED);
+	sync_caches(phys, size, dir, true);
 }
 
 void arch_sync_dma_for_cpu(phys_addr_t phys, size_t size, enum dma_data_direction dir)
 {
-	__atomic_add_fetch(&sim_cache_syncs, 1, __ATOMIC_RELAXED);
+	sync_caches(phys, size, dir, false);
 }
 
 bool dma_kmalloc_needs_bounce(struct device *dev, size_t size, enum dma_data_direction dir)
 {
 	return sim_kmalloc_bounces;
-}
-
-void sim_trace_bounced(struct device *dev, dma_addr_t dev_addr, size_t size)
-{
-	__atomic_add_fetch(&sim_traces, 1, __ATOMIC_RELAXED);
 }
 
 const void *of_get_flat_dt_prop(unsigned long node, const char *name, int *size)
@@ -1008,6 +1189,7 @@ void debugfs_create_file(const char *name, umode_t mode, struct dentry *parent, 
 	unsigned int n = nr_files++ % ARRAY_SIZE(files);
 
 	snprintf(files[n].path, sizeof(files[n].path), "%s/%.30s", parent->path, name);
+	files[n].mode = mode;
 	files[n].data = data;
 	files[n].fops = fops;
 }
@@ -1032,6 +1214,13 @@ static int find_file(const char *path)
 		if (!strcmp(files[i].path, path))
 			return i;
 	return -ENOENT;
+}
+
+int sim_file_mode(const char *path)
+{
+	int n = find_file(path);
+
+	return n < 0 ? n : files[n].mode;
 }
 
 int sim_file_get(const char *path, u64 *val)

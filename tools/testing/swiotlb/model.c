@@ -108,10 +108,33 @@ static unsigned int padding(struct device *dev, phys_addr_t orig)
 	return orig & dev->min_align_mask & (IO_TLB_SIZE - 1);
 }
 
-/* Those who do not find room in HI may use the first half of LO, in whole segments. */
-static unsigned long unreserved(const struct subject_pool *pool)
+/* Slots of all pools of a type, but for those that last as long as a mapping */
+static unsigned long slots_of_type(int type)
 {
-	return pool->nslabs / 2 / IO_TLB_SEGSIZE * IO_TLB_SEGSIZE;
+	unsigned long sum = 0;
+
+	for (int p = 0; p < model.nr_pools; p++)
+		if (model.pools[p].type == type)
+			sum += model.pools[p].nslabs;
+	return sum;
+}
+
+/*
+ * Those who do not find room in HI leave so many slots of LO alone: half of it, or
+ * as many as HI has, whichever is less. A pool keeps its share, in whole segments.
+ * These are dealt out to the areas one after another, so that no two areas differ by
+ * more than one; an area keeps its last.
+ */
+static bool is_reserved(const struct subject_pool *pool, unsigned long slot)
+{
+	unsigned long lo = slots_of_type(SWIOTLB_LO), hi = slots_of_type(SWIOTLB_HI);
+	unsigned long segments = min(lo / 2, hi) * pool->nslabs / lo / IO_TLB_SEGSIZE;
+	unsigned long area = slot / pool->area_nslabs, dealt = 0, kept = 0;
+
+	for (unsigned long a = 0; a <= area; a++)
+		for (kept = 0; (dealt + 1) * pool->nareas <= (a + 1) * segments; kept++)
+			dealt++;
+	return slot % pool->area_nslabs >= pool->area_nslabs - kept * IO_TLB_SEGSIZE;
 }
 
 unsigned long model_slots(struct device *dev, phys_addr_t orig, size_t size)
@@ -138,29 +161,48 @@ static bool suits(struct device *dev, const struct subject_pool *pool, unsigned 
 	return (first & ~boundary) == ((first + nslots * SLAB - 1) & ~boundary);
 }
 
-bool model_fits(struct device *dev, int p, unsigned long end, phys_addr_t orig, size_t size)
+bool model_fits(struct device *dev, int p, bool reserve, phys_addr_t orig, size_t size)
 {
 	const struct subject_pool *pool = &model.pools[p];
 	unsigned long nslots = model_slots(dev, orig, size), run = 0;
+	bool kept = false;
 
-	for (unsigned long slot = end; slot--;) {
-		if (slot % IO_TLB_SEGSIZE == IO_TLB_SEGSIZE - 1)
+	for (unsigned long slot = pool->nslabs; slot--;) {
+		if (slot % IO_TLB_SEGSIZE == IO_TLB_SEGSIZE - 1) {
 			run = 0;
-		run = model.taken[p][slot] ? 0 : run + 1;
+			kept = reserve && is_reserved(pool, slot);
+		}
+		run = kept || model.taken[p][slot] ? 0 : run + 1;
 		if (run >= nslots && suits(dev, pool, slot, orig, size))
 			return true;
 	}
 	return false;
 }
 
+static bool reaches_pool(struct device *dev, const struct subject_pool *pool)
+{
+	u64 highest = 0;
+
+	for (phys_addr_t a = pool->start; a < pool->end; a += SEGMENT) {
+		dma_addr_t first = dma_of(dev, a), last = dma_of(dev, a + SEGMENT - 1);
+
+		if (dev->dma_range_map &&
+		    (first == DMA_MAPPING_ERROR || last == DMA_MAPPING_ERROR))
+			return false;
+		highest = max(highest, last);
+	}
+	return highest <= reach(dev);
+}
+
+/* With a reserve, pools count only if all of them is in reach. */
 static bool fits_type(struct device *dev, int type, bool reserve, phys_addr_t orig, size_t size)
 {
 	for (int p = 0; p < model.nr_pools; p++) {
 		const struct subject_pool *pool = &model.pools[p];
 
-		if (pool->type == type &&
-		    model_fits(dev, p, reserve ? unreserved(pool) : pool->nslabs, orig,
-			       size))
+		if (reserve && !reaches_pool(dev, pool))
+			continue;
+		if (pool->type == type && model_fits(dev, p, reserve, orig, size))
 			return true;
 	}
 	return false;
@@ -169,18 +211,9 @@ static bool fits_type(struct device *dev, int type, bool reserve, phys_addr_t or
 /* HI is for whom the whole of it is in reach. */
 static bool reaches_hi(struct device *dev)
 {
-	for (int p = 0; p < model.nr_pools; p++) {
-		const struct subject_pool *pool = &model.pools[p];
-		u64 highest = 0;
-
-		if (pool->type != SWIOTLB_HI)
-			continue;
-		if (dev->dma_range_map && dma_of(dev, pool->start) == DMA_MAPPING_ERROR)
-			return false;
-		for (phys_addr_t a = pool->start; a < pool->end; a += SEGMENT)
-			highest = max(highest, dma_of(dev, a + SEGMENT - 1));
-		return highest <= reach(dev);
-	}
+	for (int p = 0; p < model.nr_pools; p++)
+		if (model.pools[p].type == SWIOTLB_HI)
+			return reaches_pool(dev, &model.pools[p]);
 	return false;
 }
 
@@ -272,7 +305,7 @@ static void check_place(struct mapping *map, bool hi)
 			model.taken[map->pool][s] = 0;
 		CHECK(!fits_type(dev, SWIOTLB_HI, false, map->orig, map->size),
 		      "LO was used, and HI had room");
-		CHECK(map->first + map->nslots <= unreserved(pool), "the reserve was used");
+		CHECK(!is_reserved(pool, map->first), "the reserve was used");
 		for (unsigned long s = map->first; s < map->first + map->nslots; s++)
 			model.taken[map->pool][s] = 1;
 		model.fallbacks[SWIOTLB_HI]++;
@@ -338,6 +371,7 @@ struct mapping *model_map(struct device *dev, phys_addr_t orig, size_t size,
 	sim_copy_to_phys(orig + size, guards, MODEL_GUARD);
 	memcpy(map->device, map->cpu, size);
 
+	dev->dma_skip_sync = true;
 	map->dma = real_map(dev, orig, size, dir, attrs);
 	if (map->dma == DMA_MAPPING_ERROR) {
 		free(map->cpu);
@@ -369,6 +403,8 @@ struct mapping *model_map(struct device *dev, phys_addr_t orig, size_t size,
 	find_bounce_buffer(map);
 	CHECK(bounce == (map->pool != NOT_BOUNCED), "%s",
 	      bounce ? "not bounced" : "bounced for nothing");
+	CHECK(dev->dma_skip_sync == !bounce, "the driver is %s syncs",
+	      bounce ? "spared" : "not spared");
 	CHECK(map->dma + size - 1 >= map->dma && map->dma + size - 1 <= reach(dev),
 	      "0x%llx, %zu bytes, is out of reach", map->dma, size);
 	if (map->pool >= 0) {

@@ -74,7 +74,8 @@ void model_check_segments(const struct mapping *map);
 
 /* How many slots a request takes, and whether they could be found in a pool */
 unsigned long model_slots(struct device *dev, phys_addr_t orig, size_t size);
-bool model_fits(struct device *dev, int pool, unsigned long end, phys_addr_t orig, size_t size);
+/* With or without what LO keeps for those who have no other pool */
+bool model_fits(struct device *dev, int pool, bool reserve, phys_addr_t orig, size_t size);
 
 /*
  * Somebody wrote 0. With batches what is in use counts from then on, without them

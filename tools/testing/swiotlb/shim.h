@@ -46,6 +46,9 @@ typedef unsigned int umode_t;
 #define CONFIG_ARCH_DMA_ADDR_T_64BIT 1
 #define CONFIG_DMA_RESTRICTED_POOL 1
 #define CONFIG_DMA_COHERENT_POOL 1
+#ifndef SIM_ONE_CPU
+#define CONFIG_SMP 1
+#endif
 #if __SIZEOF_LONG__ == 8
 #define CONFIG_64BIT 1
 #define BITS_PER_LONG 64
@@ -78,15 +81,18 @@ typedef unsigned int umode_t;
 #define fallthrough __attribute__((fallthrough))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define ____cacheline_aligned_in_smp __attribute__((aligned(64)))
+#define ____cacheline_aligned __attribute__((aligned(64)))
+#ifdef CONFIG_SMP
+#define ____cacheline_aligned_in_smp ____cacheline_aligned
+#else
+#define ____cacheline_aligned_in_smp
+#endif
 #define __packed __attribute__((packed))
 #define __aligned(n) __attribute__((aligned(n)))
 #define SMP_CACHE_BYTES 64
 #define KBUILD_MODNAME "swiotlb_xen"
-#define TRACE_DEFINE_ENUM(x)
 #define __sme_set(x) (x)
 #define __sme_clr(x) (x)
-#define kmsan_unpoison_memory(addr, size)
 #define kmsan_check_memory(addr, size)
 #define cond_resched()
 
@@ -151,6 +157,7 @@ typedef unsigned int umode_t;
 #define round_down(x, y) ALIGN_DOWN(x, y)
 #define rounddown(x, y) ((x) - (x) % (y))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define offsetofend(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
 static inline bool is_power_of_2(unsigned long n)
@@ -289,6 +296,14 @@ static inline long atomic_long_xchg(atomic_long_t *v, long i)
 #define atomic_long_inc(v) atomic_long_add(1, v)
 #define atomic_long_dec(v) atomic_long_sub(1, v)
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+#define atomic64_read(v) __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
+#define atomic64_add(i, v) ((void)__atomic_add_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST))
+#define atomic64_inc(v) atomic64_add(1, v)
+
 static inline bool atomic_long_try_cmpxchg(atomic_long_t *v, long *old, long new)
 {
 	return __atomic_compare_exchange_n(&v->counter, old, new, false, __ATOMIC_SEQ_CST,
@@ -298,7 +313,15 @@ static inline bool atomic_long_try_cmpxchg(atomic_long_t *v, long *old, long new
 /* The kernel's works on unsigned long * too; this is for those callers. */
 #define atomic_long_try_cmpxchg(v, old, new) atomic_long_try_cmpxchg(v, (long *)(old), new)
 
-/* Duplicates: lists */
+/* Duplicates: lists; those of RCU are read by readers only. */
+
+#ifndef NDEBUG
+void sim_rcu_reads(void);
+void sim_rcu_listed(void); /* after each entry that readers find from now on */
+#else
+#define sim_rcu_reads() ((void)0)
+#define sim_rcu_listed() ((void)0)
+#endif
 
 struct list_head {
 	struct list_head *next, *prev;
@@ -330,6 +353,7 @@ static inline void list_add_rcu(struct list_head *new, struct list_head *head)
 	new->prev = head;
 	head->next->prev = new;
 	__atomic_store_n(&head->next, new, __ATOMIC_RELEASE);
+	sim_rcu_listed();
 }
 
 static inline void list_add_tail_rcu(struct list_head *new, struct list_head *head)
@@ -340,6 +364,7 @@ static inline void list_add_tail_rcu(struct list_head *new, struct list_head *he
 	new->prev = prev;
 	head->prev = new;
 	__atomic_store_n(&prev->next, new, __ATOMIC_RELEASE);
+	sim_rcu_listed();
 }
 
 static inline void list_del_rcu(struct list_head *entry)
@@ -352,7 +377,8 @@ static inline void list_del_rcu(struct list_head *entry)
 #define list_entry_rcu(ptr, type, member) \
 	container_of(__atomic_load_n(&(ptr), __ATOMIC_ACQUIRE), type, member)
 #define list_for_each_entry_rcu(pos, head, member, ...)                                            \
-	for (pos = list_entry_rcu((head)->next, __typeof__(*pos), member); &pos->member != (head); \
+	for (sim_rcu_reads(), pos = list_entry_rcu((head)->next, __typeof__(*pos), member);        \
+	     &pos->member != (head);                                                               \
 	     pos = list_entry_rcu(pos->member.next, __typeof__(*pos), member))
 
 static inline bool list_empty(const struct list_head *head)
@@ -369,6 +395,7 @@ static inline void hlist_add_head_rcu(struct hlist_node *n, struct hlist_head *h
 	__atomic_store_n(&h->first, n, __ATOMIC_RELEASE);
 	if (first)
 		first->pprev = &n->next;
+	sim_rcu_listed();
 }
 
 static inline void hlist_del_rcu(struct hlist_node *n)
@@ -384,7 +411,9 @@ static inline void hlist_del_rcu(struct hlist_node *n)
 		_n ? container_of(_n, type, member) : NULL;                        \
 	})
 #define hlist_for_each_entry_rcu(pos, head, member, ...)                               \
-	for (pos = hlist_entry_safe_rcu((head)->first, __typeof__(*pos), member); pos; \
+	for (sim_rcu_reads(),                                                          \
+	     pos = hlist_entry_safe_rcu((head)->first, __typeof__(*pos), member);      \
+	     pos;                                                                      \
 	     pos = hlist_entry_safe_rcu(pos->member.next, __typeof__(*pos), member))
 
 static inline u32 hash_64(u64 val, unsigned int bits)
@@ -406,7 +435,9 @@ int kstrtoull(const char *s, unsigned int base, u64 *res);
 /* Locks and interrupts; machine.c looks after what may not be done under them. */
 
 typedef struct {
-	int locked;
+	unsigned short locked;
+	/* Taken with interrupts on, and with interrupts off: not both */
+	unsigned char irqs_on, irqs_off;
 } spinlock_t;
 #define __SPIN_LOCK_UNLOCKED(name) \
 	{                          \
@@ -476,11 +507,13 @@ void sim_warn(const char *file, int line, const char *what);
 #define pr_warn(fmt, ...) sim_printk("warn", pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_err(fmt, ...) sim_printk("err", pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_debug(fmt, ...) sim_printk("debug", pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_warn_once(fmt, ...) pr_warn(fmt, ##__VA_ARGS__)
-#define pr_warn_ratelimited(fmt, ...) pr_warn(fmt, ##__VA_ARGS__)
+#define pr_warn_once(fmt, ...) sim_printk("warn, once", pr_fmt(fmt), ##__VA_ARGS__)
+#define pr_warn_ratelimited(fmt, ...) sim_printk("warn, limited", pr_fmt(fmt), ##__VA_ARGS__)
+#define dev_warn(dev, fmt, ...) sim_printk("warn", "%s: " fmt, (dev)->name, ##__VA_ARGS__)
 #define dev_warn_ratelimited(dev, fmt, ...) \
-	sim_printk("warn", "%s: " fmt, (dev)->name, ##__VA_ARGS__)
+	sim_printk("warn, limited", "%s: " fmt, (dev)->name, ##__VA_ARGS__)
 #define dev_err(dev, fmt, ...) sim_printk("err", "%s: " fmt, (dev)->name, ##__VA_ARGS__)
+#define dev_err_ratelimited(dev, fmt, ...) dev_err(dev, fmt, ##__VA_ARGS__)
 #define dev_WARN_ONCE(dev, cond, fmt, ...)                                          \
 	({                                                                          \
 		bool _c = (cond);                                                   \
@@ -519,6 +552,12 @@ struct page {
 #define GFP_DMA32 __GFP_DMA32
 #define GFP_ZONEMASK (__GFP_DMA | __GFP_DMA32)
 #define gfpflags_allow_blocking(gfp) (!!((gfp) & GFP_KERNEL))
+
+#ifndef NDEBUG
+void kmsan_unpoison_memory(const void *addr, size_t size);
+#else
+#define kmsan_unpoison_memory(addr, size)
+#endif
 
 extern u64 zone_dma_limit;
 extern unsigned long min_low_pfn;
@@ -561,11 +600,17 @@ void *memblock_alloc_raw(phys_addr_t size, phys_addr_t align);
 void *memblock_alloc_low(phys_addr_t size, phys_addr_t align);
 phys_addr_t memblock_phys_alloc_range(phys_addr_t size, phys_addr_t align, phys_addr_t start,
 				      phys_addr_t end);
+bool memblock_bottom_up(void);
+void memblock_set_bottom_up(bool enable);
+void kmemleak_ignore_phys(phys_addr_t phys);
 void memblock_free(void *virt, size_t size);
 void memblock_free_late(phys_addr_t base, phys_addr_t size);
 phys_addr_t memblock_phys_mem_size(void);
 phys_addr_t memblock_reserved_size(void);
+bool sim_free_range(u64 *i, phys_addr_t *start, phys_addr_t *end);
 bool sim_free_range_reverse(u64 *i, phys_addr_t *start, phys_addr_t *end);
+#define for_each_free_mem_range(i, nid, flags, start, end, p_nid) \
+	for (i = 0; sim_free_range(&(i), start, end); i++)
 #define for_each_free_mem_range_reverse(i, nid, flags, start, end, p_nid) \
 	for (i = 0; sim_free_range_reverse(&(i), start, end); i++)
 
@@ -583,6 +628,7 @@ void kfree(const void *ptr);
 
 int set_memory_decrypted(unsigned long virt, int npages);
 int set_memory_encrypted(unsigned long virt, int npages);
+bool is_kdump_kernel(void);
 #define CC_ATTR_MEM_ENCRYPT 0
 bool cc_platform_has(int attr);
 
@@ -629,7 +675,7 @@ struct device {
 	unsigned long seg_boundary;
 	bool noncoherent;
 	bool unencrypted;
-	bool need_sync_reset;
+	bool dma_skip_sync;
 	struct io_tlb_mem *dma_io_tlb_mem;
 #ifdef CONFIG_SWIOTLB_DYNAMIC
 	struct list_head dma_io_tlb_pools;
@@ -657,7 +703,7 @@ struct vm_area_struct;
 #define dma_get_min_align_mask(dev) ((dev)->min_align_mask)
 #define dma_get_seg_boundary(dev) ((dev)->seg_boundary)
 #define dev_is_dma_coherent(dev) (!(dev)->noncoherent)
-#define dma_reset_need_sync(dev) ((void)(dev))
+#define dma_reset_need_sync(dev) ((void)((dev)->dma_skip_sync = false))
 #define is_pci_p2pdma_page(page) false
 #define CONFIG_ARCH_HAS_FORCE_DMA_UNENCRYPTED 1
 
@@ -670,8 +716,6 @@ struct page *dma_alloc_from_pool(struct device *dev, size_t size, void **cpu_add
 				 bool (*ok)(struct device *, phys_addr_t, size_t));
 bool dma_free_from_pool(struct device *dev, void *start, size_t size);
 bool dma_coherent_ok(struct device *dev, phys_addr_t phys, size_t size);
-void sim_trace_bounced(struct device *dev, dma_addr_t dev_addr, size_t size);
-#define trace_swiotlb_bounced(dev, dev_addr, size, ...) sim_trace_bounced(dev, dev_addr, size)
 
 struct dma_map_ops {
 	void *(*alloc)(struct device *dev, size_t size, dma_addr_t *handle, gfp_t gfp,
@@ -705,6 +749,59 @@ struct dma_map_ops {
 #define dma_common_alloc_pages NULL
 #define dma_common_free_pages NULL
 
+/*
+ * Trace events: their real header makes a function of each, in the file that says
+ * SIM_TRACE_EVENTS. It keeps the line that would be read from the trace.
+ */
+
+extern bool sim_tracing;
+void sim_trace(const char *fmt, ...);
+
+struct sim_symbol {
+	int value;
+	const char *name;
+};
+
+static inline const char *sim_symbol(int value, const struct sim_symbol *symbols)
+{
+	while (symbols->name && symbols->value != value)
+		symbols++;
+	return symbols->name ? symbols->name : "?";
+}
+
+#define TP_PROTO(...) __VA_ARGS__
+#define TP_ARGS(...)
+#define TP_STRUCT__entry(...) __VA_ARGS__
+#define TP_fast_assign(...) __VA_ARGS__
+#define TP_printk(...) __VA_ARGS__
+#define TRACE_DEFINE_ENUM(x)
+#define __field(type, item) type item;
+#define __string(item, src) const char *item;
+/* Not what __string() says: its second argument is for where there is no struct yet. */
+#define __assign_str(item) (__entry->item = sim_string_##item)
+#define sim_string_dev_name (dev->name)
+#define sim_string_pool swiotlb_pool_name(dev, tlb_addr)
+#define __get_str(item) __entry->item
+#define __print_symbolic(value, ...) \
+	sim_symbol(value, (const struct sim_symbol[]){ __VA_ARGS__, {} })
+#ifdef SIM_TRACE_EVENTS
+#define TRACE_EVENT(event, proto, args, entry, assign, print) \
+	void trace_##event(proto);                            \
+	void trace_##event(proto)                             \
+	{                                                     \
+		struct {                                      \
+			entry                                 \
+		} _entry, *__entry = &_entry;                 \
+							      \
+		if (!sim_tracing)                             \
+			return;                               \
+		assign sim_trace(print);                      \
+	}                                                     \
+	struct sim_trace_##event
+#else
+#define TRACE_EVENT(event, proto, ...) void trace_##event(proto)
+#endif
+
 /* Reserved memory of the device tree */
 
 struct reserved_mem;
@@ -729,6 +826,7 @@ const void *of_get_flat_dt_prop(unsigned long node, const char *name, int *size)
 /* The command line and what runs late */
 
 #define early_param(name, fn) int (*sim_early_param)(char *) = (fn)
+#define early_initcall(fn) int (*sim_early_initcall)(void) = (fn)
 #define late_initcall(fn) int (*sim_late_initcall)(void) = (fn)
 
 /* Files: machine.c keeps them, by path. */
@@ -763,5 +861,16 @@ unsigned long bfn_to_pfn(unsigned long bfn);
 unsigned long bfn_to_local_pfn(unsigned long bfn);
 #define xen_arch_need_swiotlb(dev, phys, dev_addr) false
 #define MAX_DMA_BITS 32
+extern bool sim_xen;
+#define xen_pv_domain() sim_xen
+#define XENMEM_maximum_ram_page 2
+long HYPERVISOR_memory_op(unsigned int cmd, void *arg);
+
+struct notifier_block {
+	int (*notifier_call)(struct notifier_block *nb, unsigned long action, void *data);
+};
+
+#define NOTIFY_OK 1
+void xen_resume_notifier_register(struct notifier_block *nb);
 
 #endif /* SIM_SHIM_H */

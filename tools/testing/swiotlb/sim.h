@@ -25,11 +25,15 @@ struct sim_machine {
 #define SIM_SECRET 0xee
 
 void sim_boot(const struct sim_machine *machine);
+void *sim_map_sparse(u64 bytes); /* zeros; host memory is taken for what is touched */
 void sim_use_cpu(int cpu); /* which one the calling thread is */
 
 /* Bytes that were allocated and not freed: by memblock and as pages; by slab */
 u64 sim_allocated(void);
 u64 sim_slab_allocated(void);
+extern u64 sim_reserved_elsewhere; /* memblock.reserved, and not memory */
+extern phys_addr_t sim_not_scanned; /* what kmemleak ignores, if not 0 */
+extern bool sim_kdump; /* is_kdump_kernel() */
 bool sim_range_is_free(phys_addr_t start, u64 bytes);
 /* What a kmalloc() of pages or a driver would get: for buffers of tests */
 phys_addr_t sim_alloc_at(phys_addr_t start, phys_addr_t end, u64 bytes, u64 align);
@@ -52,6 +56,13 @@ void sim_fail(enum sim_fault what, unsigned int nth, unsigned int count);
 unsigned int sim_calls(enum sim_fault what); /* since sim_fail() or boot */
 bool sim_fault(enum sim_fault what); /* for the model itself */
 
+/*
+ * What other CPUs do meanwhile: as soon as readers find an entry more, under the locks of
+ * who lists it; when somebody begins to wait for readers.
+ */
+extern void (*sim_listed_hook)(void);
+extern void (*sim_wait_hook)(void);
+
 /* Work and RCU callbacks that are due */
 void sim_run_deferred(void);
 bool sim_work_pending(void);
@@ -70,13 +81,30 @@ void sim_error(const char *fmt, ...); /* the model found a misuse */
 int sim_file_get(const char *path, u64 *val);
 int sim_file_set(const char *path, u64 val);
 int sim_file_show(const char *path, char *text, size_t len);
+int sim_file_mode(const char *path);
 
 /* Memory encryption */
 extern bool sim_encrypted; /* cc_platform_has() */
 extern u64 sim_decrypted_bytes;
+extern unsigned int sim_secrets_shown; /* what held SIM_SECRET when it was decrypted */
+u64 sim_decrypted(phys_addr_t start, u64 bytes); /* how many of these */
 extern bool sim_kmalloc_bounces; /* dma_kmalloc_needs_bounce() */
 extern const char *sim_rmem_property; /* that the device tree node has */
-extern unsigned int sim_cache_syncs, sim_traces;
+extern u64 sim_unpoisoned_bytes; /* KMSAN is told that a device wrote them */
+
+/* What the caches were last told of, and how often */
+struct sim_cache_sync {
+	unsigned int count;
+	bool for_device;
+	phys_addr_t phys;
+	size_t size;
+	int dir;
+	u8 first; /* byte in memory at that time */
+};
+
+extern struct sim_cache_sync sim_cache_sync;
+/* The last trace event of the thread, as it is printed, while sim_tracing is true */
+const char *sim_last_trace(void);
 /* Where dma_alloc_from_pool() takes its pages from, if anywhere */
 extern bool sim_atomic_pool;
 
@@ -98,6 +126,8 @@ enum hyp_layout {
 	HYP_SCATTERED,
 	HYP_LOW_IN_MIDDLE,
 	HYP_LAYOUTS,
+	/* For one test only */
+	HYP_HALVES = HYP_LAYOUTS,
 };
 
 struct hyp_machine {
@@ -105,6 +135,7 @@ struct hyp_machine {
 	u64 low_heap, high_heap; /* bytes that the hypervisor has left */
 	bool fragmented; /* no extent of a segment in the heap */
 	bool domain_high; /* the domain has no low memory to begin with */
+	u64 machine; /* all its memory, at most 4 TiB; the domain's is at the top */
 };
 
 extern bool sim_xen;
@@ -112,6 +143,10 @@ void hyp_boot(const struct sim_machine *machine, const struct hyp_machine *hyp);
 void hyp_check(void); /* every machine page has one owner */
 u64 hyp_heap_bytes(bool low);
 unsigned long hyp_exchanges(void);
+/* Other frames for some of the domain's pages, the highest of the heap: in reverse order */
+void hyp_replace(unsigned long pfn, unsigned long pages, unsigned int address_bits);
+void hyp_move(u64 machine); /* to a machine with so much memory */
+void hyp_resume(void); /* the domain is told that it was saved and restored */
 void hyp_map_foreign(unsigned long pfn, unsigned long pages, unsigned long theirs);
 void hyp_unmap_foreign(unsigned long pfn, unsigned long pages);
 unsigned long hyp_mfn(unsigned long pfn);
@@ -142,6 +177,7 @@ void subject_early(bool xen, unsigned int flags);
 void subject_late_files(void);
 unsigned long subject_request(int type); /* slabs asked for */
 unsigned long subject_areas(void);
+void subject_set_areas(unsigned int nareas); /* wrong ones too */
 bool subject_forced(void);
 bool subject_disabled(void);
 unsigned long subject_nslabs(int type);
@@ -155,6 +191,7 @@ bool subject_slot_free(const struct subject_pool *pool, unsigned long slot);
 const char *subject_inconsistent(const struct subject_pool *pool, unsigned long first,
 				 unsigned long last, bool whole);
 unsigned long subject_used(int type);
+u64 subject_bounced_bytes(int type);
 bool subject_uses_hi(struct device *dev);
 u64 subject_bus_limit(int type);
 /* Bytes of bookkeeping: of a slot; of all of a pool, as the early allocator gave it */
@@ -162,9 +199,16 @@ size_t subject_slot_bytes(void);
 u64 subject_overhead(const struct subject_pool *pool);
 int subject_late(size_t size, gfp_t gfp);
 extern const struct dma_map_ops *subject_xen_ops;
+void subject_xen_init(void);
 int subject_rmem_setup(struct reserved_mem *rmem);
 unsigned int subject_parse_warnings(const char *value, unsigned long nslabs[2],
 				    unsigned long *nareas);
+/* Bytes from the first to the last that tell whether an address is bounced, without HI */
+size_t subject_look_up_bytes(void);
+/* What is not to be looked at without HI: if it is, every address is found there. */
+void subject_spoil_hi(void);
+/* What the trace event calls the pool of a mapping; NULL if it does not */
+const char *subject_pool_name(struct device *dev, phys_addr_t tlb);
 bool subject_has_dynamic(void);
 void subject_add_pool(void); /* what growth adds */
 void subject_forbid_growth(bool forbid);

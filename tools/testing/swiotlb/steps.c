@@ -11,6 +11,8 @@
 static const struct world {
 	const char *param;
 	bool xen, grows, filled;
+	bool twice; /* swiotlb= is given twice, in ways of its own */
+	unsigned int halved; /* how often the early allocator has too little for LO */
 } worlds[STEPS_WORLDS] = {
 	{ "512,1,force" },
 	{ "1024,4,force" },
@@ -25,6 +27,17 @@ static const struct world {
 	{ "8192,1,force", .filled = true },
 	{ "16384,1" WITH_HI("20M") ",force", .filled = true },
 	{ "8192,4" WITH_HI("34M") ",force", .filled = true },
+	{ .twice = true, .grows = true },
+	{ .twice = true, .grows = true, .halved = 1 },
+};
+
+/* The number of areas comes from one of these, and the size from one of the next. */
+static const char *const firsts[] = { "65536,4", "1024,8", "2048,16", "512,2" };
+static const char *const seconds[] = {
+	"1100,force",
+	"1024,force",
+	"900," WITH_HI("1M") ",force",
+	"2048,force",
 };
 
 static const unsigned char mask_bits[] = { 32, 64, 36, 40, 33, 64 };
@@ -67,6 +80,17 @@ static void fill_pool(const struct subject_pool *pool, u8 which)
 						 DMA_TO_DEVICE, 0);
 }
 
+static void boot_twice(const struct sim_machine *ram, u8 how)
+{
+	struct sim_machine machine = *ram;
+	char value[32];
+
+	test_boot(&machine, firsts[how % ARRAY_SIZE(firsts)]);
+	snprintf(value, sizeof(value), "%s",
+		 seconds[how / ARRAY_SIZE(firsts) % ARRAY_SIZE(seconds)]);
+	subject_param(value);
+}
+
 static void begin(u8 which)
 {
 	static const struct hyp_machine machine = { .low_heap = 16 * MB, .high_heap = 16 * MB };
@@ -83,8 +107,13 @@ static void begin(u8 which)
 		test_machine(&ram, world->filled ? 128 * MB : 64 * MB,
 			     world->filled ? 128 * MB : 64 * MB, 3);
 		ram.dirty = true;
-		test_boot(&ram, world->param);
+		if (world->twice)
+			boot_twice(&ram, which / STEPS_WORLDS);
+		else
+			test_boot(&ram, world->param);
+		sim_fail(SIM_FAIL_MEMBLOCK, 1, world->halved);
 		subject_early(false, 0);
+		sim_fail(SIM_FAIL_MEMBLOCK, 0, 0);
 	}
 	subject_late_files();
 	sim_use_cpu(0);

@@ -7,8 +7,12 @@
  * before the series, that the same tests run on.
  * SUBJECT_HAS_LIST: free slots are kept as the "list" of each slot.
  * SUBJECT_HAS_TREE: the longest runs of free slots are kept in a tree.
+ * SUBJECT_HAS_NAME: the trace event has the name of a pool.
  * SUBJECT_HAS_FRESH: slots are cleared by who takes them first.
+ * SUBJECT_HAS_GIVEN: whether the user gave a size is known, and not only whether it is
+ * another than the default.
  */
+#define SIM_TRACE_EVENTS
 #include "shim.h"
 #include "sim.h"
 
@@ -20,12 +24,12 @@
 #define MEM_DEFPOOL(mem, type) (&(mem)->defpool[type])
 #define MEM_NSLABS(mem, type) ((mem)->nslabs[type])
 #define MEM_LIST(mem, type) (&(mem)->pools[type])
-#define REQUEST(type) default_nslabs[type]
+#define REQUEST(t) (default_nslabs[t])
 #else
 #define MEM_DEFPOOL(mem, type) (&(mem)->defpool)
 #define MEM_NSLABS(mem, type) ((type) == SWIOTLB_LO ? (mem)->nslabs : 0)
 #define MEM_LIST(mem, type) (&(mem)->pools)
-#define REQUEST(type) ((type) == SWIOTLB_LO ? default_nslabs : 0)
+#define REQUEST(t) ((t) == SWIOTLB_LO ? default_nslabs : 0)
 #endif
 
 /* The state of a kernel that has not begun */
@@ -45,6 +49,9 @@ void subject_reset(void)
 	io_tlb_default_mem = fresh.mem;
 	memcpy(&default_nslabs, fresh.nslabs, sizeof(default_nslabs));
 	default_nareas = 0;
+#ifdef SUBJECT_HAS_GIVEN
+	default_nslabs_given = false;
+#endif
 	swiotlb_force_bounce = false;
 	swiotlb_force_disable = false;
 }
@@ -61,6 +68,8 @@ void subject_early(bool xen, unsigned int flags)
 #else
 	swiotlb_init_remap(true, flags, xen ? xen_swiotlb_fixup : NULL);
 #endif
+	if (xen)
+		subject_xen_init();
 }
 
 int subject_late(size_t size, gfp_t gfp)
@@ -87,6 +96,11 @@ unsigned long subject_request(int type)
 unsigned long subject_areas(void)
 {
 	return default_nareas;
+}
+
+void subject_set_areas(unsigned int nareas)
+{
+	default_nareas = nareas;
 }
 
 bool subject_forced(void)
@@ -281,7 +295,11 @@ static const char *index_wrong(struct io_tlb_pool *pool, char *why, size_t len)
 	if ((char *)(pool->slots + pool->nslabs) >
 	    (char *)pool->areas + swiotlb_meta_size(pool->nslabs, pool->nareas))
 		return "the bookkeeping is longer than its memory";
+	if (!IS_ALIGNED((uintptr_t)pool->segments, sizeof(u64)))
+		return "segments are not aligned";
 #ifdef SUBJECT_HAS_TREE
+	if (!IS_ALIGNED((uintptr_t)pool->runs, sizeof(u64)))
+		return "trees are not aligned";
 	for (unsigned int area = 0; area < pool->nareas; area++)
 		for (unsigned int level = 0; !wrong && level + 1 < pool->nlevels; level++)
 			wrong = level_wrong(pool, area, level, why, len);
@@ -325,6 +343,15 @@ unsigned long subject_used(int type)
 #endif
 }
 
+u64 subject_bounced_bytes(int type)
+{
+#if defined(SUBJECT_HAS_HI) && defined(CONFIG_DEBUG_FS)
+	return mem_type_bounces(&io_tlb_default_mem, type, true);
+#else
+	return 0;
+#endif
+}
+
 bool subject_uses_hi(struct device *dev)
 {
 #ifdef SUBJECT_HAS_HI
@@ -355,6 +382,40 @@ u64 subject_overhead(const struct subject_pool *p)
 #else
 	return PAGE_ALIGN(p->nslabs * sizeof(struct io_tlb_slot)) +
 	       p->nareas * sizeof(struct io_tlb_area);
+#endif
+}
+
+size_t subject_look_up_bytes(void)
+{
+#ifdef SUBJECT_HAS_HI
+	struct io_tlb_mem *mem = &io_tlb_default_mem;
+	const void *bytes[] = { &mem->nslabs[SWIOTLB_HI], &mem->defpool[SWIOTLB_LO].start,
+				&mem->defpool[SWIOTLB_LO].end, &mem->force_bounce,
+				&mem->for_alloc };
+	size_t most = 0;
+
+	for (int i = 0; i < ARRAY_SIZE(bytes); i++)
+		most = max(most, (size_t)((uintptr_t)bytes[i] / SMP_CACHE_BYTES -
+					  (uintptr_t)mem / SMP_CACHE_BYTES));
+	return (most + 1) * SMP_CACHE_BYTES;
+#else
+	return SMP_CACHE_BYTES;
+#endif
+}
+
+void subject_spoil_hi(void)
+{
+#ifdef SUBJECT_HAS_HI
+	io_tlb_default_mem.defpool[SWIOTLB_HI].end = PHYS_ADDR_MAX;
+#endif
+}
+
+const char *subject_pool_name(struct device *dev, phys_addr_t tlb)
+{
+#ifdef SUBJECT_HAS_NAME
+	return swiotlb_pool_name(dev, tlb);
+#else
+	return NULL;
 #endif
 }
 

@@ -8,6 +8,14 @@
 
 const struct dma_map_ops *subject_xen_ops = &xen_swiotlb_dma_ops;
 
+/* What runs after the early pools were set up */
+void subject_xen_init(void)
+{
+#ifdef SUBJECT_HAS_RESUME
+	sim_early_initcall();
+#endif
+}
+
 unsigned int sim_foreign_syncs;
 
 void xen_dma_sync_for_cpu(struct device *dev, dma_addr_t handle, size_t size,

@@ -191,3 +191,173 @@ TEST(files_hi_is_not_there, .needs_hi = true, .needs_64bit = true)
 	CHECK(!sim_file_get("/swiotlb/lo/nslabs", &val) && val == 1024);
 	CHECK_EQ(sim_file_get("/swiotlb/hi/nslabs", &val), -ENOENT);
 }
+
+/* What can be read and written, by root alone */
+TEST(files_modes)
+{
+	static const char *const names[] = { "io_tlb_nslabs",  "io_tlb_used", "io_tlb_used_hiwater",
+					     "nslabs",	       "used",	      "used_hiwater",
+					     "bounces",	       "failures",    "bounced_bytes",
+					     "fallbacks",      "phys",	      "bus",
+					     "io_tlb_transient_nslabs" };
+	static const char *const dirs[] = { "", "/lo", "/hi" };
+	struct sim_machine machine;
+	unsigned int found = 0;
+	char path[64];
+
+	test_machine(&machine, 64 * MB, 64 * MB, 2);
+	test_boot(&machine, BITS_PER_LONG == 64 ? "1024,2" WITH_HI("4M") : "1024,2");
+	subject_early(false, 0);
+	subject_late_files();
+	for (int d = 0; d < ARRAY_SIZE(dirs); d++)
+		for (int i = 0; i < ARRAY_SIZE(names); i++) {
+			int mode;
+
+			snprintf(path, sizeof(path), "/swiotlb%s/%s", dirs[d], names[i]);
+			mode = sim_file_mode(path);
+			found += mode >= 0;
+			if (mode >= 0)
+				CHECK(mode == (strstr(names[i], "hiwater") ? 0600 : 0400),
+				      "%s: 0%o", path, mode);
+		}
+	if (has_files())
+		CHECK_EQ(found, 3 + subject_has_dynamic() + (SUBJECT_TYPES > 1 &&
+							     BITS_PER_LONG == 64 ? 8 + 9 : 0));
+}
+
+/* On Xen the addresses on the bus are others than the physical ones. */
+TEST(files_ranges_on_xen, .needs_hi = true, .needs_64bit = true)
+{
+	static const char *const dirs[] = { "lo", "hi" };
+	struct hyp_machine hyp = { .layout = HYP_REVERSED,
+				   .low_heap = 16 * MB,
+				   .high_heap = 64 * MB };
+	char path[64], text[128], want[128];
+	struct subject_pool pool;
+
+	if (!has_files())
+		test_skip("needs CONFIG_DEBUG_FS");
+	test_boot_xen(5 * GB, &hyp, "1024,2,4M");
+	subject_early(true, 0);
+	subject_late_files();
+	for (int type = 0; type < 2; type++) {
+		pool = test_pool(type);
+		CHECK(pool.nslabs && pool.bus.start != pool.start);
+		snprintf(path, sizeof(path), "/swiotlb/%s/bus", dirs[type]);
+		snprintf(want, sizeof(want), "0x%016llx-0x%016llx\n", pool.bus.start, pool.bus.end);
+		CHECK_EQ(sim_file_show(path, text, sizeof(text)), 0);
+		CHECK(!strcmp(text, want), "%s: %s", path, text);
+		snprintf(path, sizeof(path), "/swiotlb/%s/phys", dirs[type]);
+		snprintf(want, sizeof(want), "0x%016llx-0x%016llx\n", pool.start, pool.end - 1);
+		CHECK_EQ(sim_file_show(path, text, sizeof(text)), 0);
+		CHECK(!strcmp(text, want), "%s: %s", path, text);
+	}
+}
+
+/*
+ * An interrupt between unlocking an area and what follows: maps and unmaps there, and
+ * reads the marks, which can never be more than there are slots.
+ */
+static struct {
+	struct device dev;
+	phys_addr_t area, first, last;
+	void (*handler)(void);
+	bool done;
+} irq;
+
+static void check_marks(void)
+{
+	static const char *const marks[] = { "/swiotlb/io_tlb_used_hiwater",
+					     "/swiotlb/lo/used_hiwater" };
+	u64 val;
+
+	for (int i = 0; i < ARRAY_SIZE(marks); i++)
+		if (!sim_file_get(marks[i], &val))
+			CHECK(val <= test_pool(SWIOTLB_LO).nslabs, "%s says %lld", marks[i], val);
+}
+
+static phys_addr_t irq_map(unsigned int slots)
+{
+	phys_addr_t tlb = swiotlb_tbl_map_single(&irq.dev, irq.area, slots * SLAB, 0,
+						 DMA_TO_DEVICE, 0);
+
+	CHECK(tlb != (phys_addr_t)DMA_MAPPING_ERROR);
+	return tlb;
+}
+
+static void irq_unmap(phys_addr_t tlb, unsigned int slots)
+{
+	swiotlb_tbl_unmap_single(&irq.dev, tlb, slots * SLAB, DMA_TO_DEVICE, 0);
+}
+
+static void irqs_change(bool off)
+{
+	if (off || irq.done)
+		return;
+	irq.done = true;
+	irq.handler();
+	check_marks();
+}
+
+static void irq_boot(const char *param, void (*handler)(void))
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 256 * MB, 256 * MB, 1);
+	test_boot(&machine, param);
+	subject_early(false, 0);
+	subject_late_files();
+	subject_forbid_growth(true);
+	irq.area = sim_alloc_at(0, 256 * MB, MB, PAGE_SIZE);
+	irq.handler = handler;
+	irq.done = true;
+	sim_irq_hook = irqs_change;
+	sim_device(&irq.dev, "dev", DMA_BIT_MASK(32));
+}
+
+/* What was just given back is taken again. */
+static void map_again(void)
+{
+	irq.last = irq_map(IO_TLB_SEGSIZE);
+}
+
+/* Everything goes that is not the interrupted mapping's, and what was announced with it. */
+static void unmap_all(void)
+{
+	phys_addr_t more = irq_map(65);
+
+	irq_unmap(irq.first, 64);
+	irq_unmap(more, 65);
+	sim_file_set("/swiotlb/lo/used_hiwater", 0);
+	sim_file_set("/swiotlb/io_tlb_used_hiwater", 0);
+	irq_unmap(irq_map(1), 1);
+}
+
+TEST(files_hiwater_interrupted, .base_fails = true)
+{
+	phys_addr_t tlb[4], more[8];
+
+	irq_boot("512,1" WITH_HI("1M") ",force", map_again);
+	for (int i = 0; i < 4; i++)
+		tlb[i] = irq_map(IO_TLB_SEGSIZE);
+	check_marks();
+	for (int i = 0; i < 4; i++) {
+		irq.done = false;
+		irq_unmap(tlb[i], IO_TLB_SEGSIZE);
+		check_marks();
+		CHECK_EQ(irq.last, tlb[i]);
+	}
+
+	irq_boot("65536,1" WITH_HI("1M") ",force", unmap_all);
+	for (int i = 0; i < 8; i++)
+		more[i] = irq_map(IO_TLB_SEGSIZE);
+	for (int i = 0; i < 8; i++)
+		irq_unmap(more[i], IO_TLB_SEGSIZE);
+	irq.first = irq_map(64);
+	irq.done = false;
+	tlb[0] = irq_map(64);
+	check_marks();
+	irq_unmap(tlb[0], 64);
+	check_marks();
+	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
+}

@@ -196,6 +196,19 @@ TEST(init_little_low_memory)
 	check_nothing_lost();
 }
 
+/* A number of areas that is wrong is refused, whoever asks, and nothing is lost. */
+TEST(init_refuses_areas, .needs_hi = true)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 512 * MB, 0, 1);
+	test_boot(&machine, "1536");
+	subject_set_areas(3);
+	subject_early(false, 0);
+	CHECK(sim_warnings());
+	CHECK_EQ(sim_allocated(), 0);
+}
+
 TEST(init_anywhere, .needs_64bit = true)
 {
 	struct sim_machine machine;
@@ -221,6 +234,14 @@ TEST(init_hi_is_limited_to_what_is_free, .needs_hi = true, .needs_64bit = true)
 	CHECK(sim_log_has("hi: size adjusted 33554432 -> "));
 	check_nothing_lost();
 
+	/* Rounded up, so that all areas have as much */
+	test_boot(&machine, "2048,4,640");
+	subject_early(false, SWIOTLB_VERBOSE);
+	CHECK_EQ(test_pool(SWIOTLB_HI).nslabs, 1024);
+	CHECK(sim_log_has("hi: size rounded up 640 -> 1024 slabs"));
+	CHECK(!sim_log_has("adjusted"));
+	check_nothing_lost();
+
 	/* No memory above 4 GiB at all */
 	test_machine(&machine, 1 * GB, 0, 4);
 	test_boot(&machine, ",,64M");
@@ -229,6 +250,151 @@ TEST(init_hi_is_limited_to_what_is_free, .needs_hi = true, .needs_64bit = true)
 	CHECK_EQ(test_pool(SWIOTLB_LO).nslabs, 32768);
 	CHECK(sim_log_has("hi: no pool, all devices use lo"));
 	check_nothing_lost();
+}
+
+static bool reaches(unsigned int bits)
+{
+	struct device dev;
+
+	sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+	return subject_uses_hi(&dev);
+}
+
+/* As low as there is room, so that 36 bits are enough on the largest machine */
+TEST(init_hi_is_low, .needs_hi = true, .needs_64bit = true)
+{
+	static const u64 tops[] = { 8 * GB, 64 * GB, 80 * GB, 1024 * GB, 4096 * GB };
+	static const unsigned int flags[] = { 0, SWIOTLB_ANY };
+
+	for (int i = 0; i < ARRAY_SIZE(tops); i++)
+		for (int how = 0; how < 4; how++) {
+			struct sim_machine machine;
+			bool upwards = how & 1;
+
+			test_machine(&machine, 1 * GB, tops[i] - 4 * GB, 2);
+			test_boot(&machine, ",,1G");
+			memblock_set_bottom_up(upwards);
+			subject_early(false, flags[how / 2]);
+			CHECK_EQ(memblock_bottom_up(), upwards);
+			CHECK_EQ(test_pool(SWIOTLB_HI).start, SZ_4G);
+			CHECK_EQ(test_pool(SWIOTLB_HI).nslabs, 1 * GB / SLAB);
+			CHECK(reaches(33) && !reaches(32), "%llu GiB", tops[i] / GB);
+			check_nothing_lost();
+		}
+}
+
+/* The first range that holds all of it; a smaller pool if there is none */
+TEST(init_hi_in_the_first_range, .needs_hi = true, .needs_64bit = true)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 1 * GB, 512 * MB, 2);
+	machine.ram[2] = (struct range){ 8 * GB, 10 * GB };
+	machine.ram[3] = (struct range){ 100 * GB, 110 * GB };
+	test_boot(&machine, ",,1G");
+	subject_early(false, 0);
+	CHECK_EQ(test_pool(SWIOTLB_HI).start, 8 * GB);
+	CHECK(reaches(36));
+	test_boot(&machine, ",,4G");
+	subject_early(false, 0);
+	CHECK_EQ(test_pool(SWIOTLB_HI).start, 100 * GB);
+
+	machine.ram[2].end = 8 * GB + 700 * MB;
+	machine.ram[3] = (struct range){ 100 * GB, 101 * GB - 8 * MB };
+	test_boot(&machine, ",,1G");
+	subject_early(false, 0);
+	CHECK_EQ(test_pool(SWIOTLB_HI).start, SZ_4G);
+	CHECK_EQ(test_pool(SWIOTLB_HI).nslabs, 512 * MB / SLAB);
+	check_nothing_lost();
+}
+
+/*
+ * A quarter of what is free is left to others, even if firmware has more reserved, where there
+ * is no memory, than there is memory.
+ */
+TEST(init_hi_leaves_a_quarter, .needs_hi = true, .needs_64bit = true)
+{
+	static const u64 elsewhere[] = { 0, 1 * GB, 100 * GB };
+	struct sim_machine machine;
+
+	test_machine(&machine, 256 * MB, 5 * GB, 2);
+	for (int i = 0; i < ARRAY_SIZE(elsewhere); i++) {
+		test_boot(&machine, "1024,,4G");
+		sim_reserved_elsewhere = elsewhere[i];
+		subject_early(false, 0);
+		CHECK_EQ(test_pool(SWIOTLB_HI).nslabs, 2 * GB / SLAB);
+		check_nothing_lost();
+	}
+}
+
+/* kmemleak reads all that the early allocator gave, unless it is told to leave that alone. */
+TEST(init_kmemleak_ignores_hi, .needs_hi = true, .needs_64bit = true)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 256 * MB, 1 * GB, 2);
+	test_boot(&machine, "1024,,64M");
+	/* One that cannot be had on the first try */
+	sim_fail(SIM_FAIL_MEMBLOCK, 3, 1);
+	subject_early(false, 0);
+	CHECK_EQ(test_pool(SWIOTLB_HI).nslabs, 32 * MB / SLAB);
+	CHECK_EQ(sim_not_scanned, test_pool(SWIOTLB_HI).start);
+	test_boot(&machine, "1024");
+	subject_early(false, 0);
+	CHECK_EQ(sim_not_scanned, 0);
+}
+
+/* LO that is not low, above HI or across 4 GiB: that is said, and only if HI is asked for. */
+TEST(init_lo_above_hi, .needs_hi = true, .needs_64bit = true)
+{
+	static const char not_low[] = "lo: not below 4 GiB, devices of 32 bits may not reach it";
+	static const struct {
+		const char *param;
+		u64 low;
+		unsigned int flags, count;
+	} cases[] = {
+		{ "4096,,64M", 64 * MB, SWIOTLB_ANY, 1 },
+		{ "4096,,64M", 64 * MB, 0, 0 },
+		{ "4096", 64 * MB, SWIOTLB_ANY, 0 },
+		/* No LO at all */
+		{ "4096,,64M", 900 * 1024, 0, 0 },
+	};
+	struct sim_machine machine;
+
+	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+		test_machine(&machine, cases[i].low, 1 * GB, 2);
+		test_boot(&machine, cases[i].param);
+		subject_early(false, cases[i].flags | SWIOTLB_VERBOSE);
+		if (cases[i].count)
+			CHECK(test_pool(SWIOTLB_LO).start > test_pool(SWIOTLB_HI).end);
+		CHECK(sim_log_count(not_low) == cases[i].count, "case %d: %u", i,
+		      sim_log_count(not_low));
+		check_nothing_lost();
+	}
+	machine = (struct sim_machine){ .cpus = 1, .ram = { { 0, SZ_4G + 4 * MB } } };
+	test_boot(&machine, "4096,,1M");
+	subject_early(false, SWIOTLB_ANY | SWIOTLB_VERBOSE);
+	CHECK(test_pool(SWIOTLB_LO).start < SZ_4G && test_pool(SWIOTLB_LO).end > SZ_4G);
+	CHECK_EQ(sim_log_count(not_low), 1);
+}
+
+/* A kdump kernel is as if HI had not been asked for, and says so. */
+TEST(init_kdump_has_no_hi, .needs_hi = true, .needs_64bit = true)
+{
+	static const char none[] = "hi: not set up in a kdump kernel";
+	struct sim_machine machine;
+
+	test_machine(&machine, 512 * MB, 1 * GB, 2);
+	for (int hi = 0; hi < 2; hi++) {
+		test_boot(&machine, hi ? "4096,,256M" : "4096");
+		sim_kdump = true;
+		subject_early(false, SWIOTLB_VERBOSE);
+		CHECK_EQ(subject_nslabs(SWIOTLB_LO), 4096);
+		CHECK_EQ(subject_nslabs(SWIOTLB_HI), 0);
+		CHECK_EQ(sim_log_count(none), hi);
+		CHECK(!sim_log_has("hi: no pool") && !sim_log_has(" bus ["));
+		check_nothing_lost();
+	}
 }
 
 /* Only what is used costs memory: 64 GiB on a machine that has hardly 100 MiB to touch */
@@ -249,8 +415,7 @@ TEST(init_hi_of_64_gib, .needs_hi = true, .needs_64bit = true)
 /* LO cannot be had, HI can: those who reach it are served, others are told. */
 TEST(init_hi_without_lo, .needs_hi = true, .needs_64bit = true)
 {
-	static const char full[] =
-		"low: swiotlb buffer is full (sz: 4096 bytes), total 0 (slots), used 0 (slots)";
+	static const char none[] = "low: Can not allocate SWIOTLB buffer earlier";
 	struct sim_machine machine;
 	struct device low, wide;
 	phys_addr_t area;
@@ -267,12 +432,32 @@ TEST(init_hi_without_lo, .needs_hi = true, .needs_64bit = true)
 	area = sim_alloc_at(SZ_4G, SZ_4G + 64 * MB, MB, PAGE_SIZE);
 	sim_device(&low, "low", DMA_BIT_MASK(32));
 	sim_device(&wide, "wide", DMA_BIT_MASK(64));
+	CHECK(!is_swiotlb_active(&low), "there is no pool for it");
+	CHECK(is_swiotlb_active(&wide));
+	/* Slabs stay aligned for those who cannot bounce what is not. */
+	CHECK(!is_swiotlb_allocated());
 	CHECK_EQ(swiotlb_map(&low, area, 4096, DMA_TO_DEVICE, 0), DMA_MAPPING_ERROR);
-	CHECK(sim_log_has(full));
+	CHECK(sim_log_has(none) && !sim_log_has("is full"));
 	dma = swiotlb_map(&wide, area, 4096, DMA_TO_DEVICE, 0);
 	CHECK(dma != DMA_MAPPING_ERROR);
 	swiotlb_tbl_unmap_single(&wide, dma, 4096, DMA_TO_DEVICE, 0);
 	test_pools(NULL, true);
+	for (int i = 0; i < 8 * MB / SEGMENT; i++)
+		CHECK(swiotlb_map(&wide, area, SEGMENT, DMA_TO_DEVICE, 0) != DMA_MAPPING_ERROR);
+	CHECK_EQ(swiotlb_map(&wide, area, 4096, DMA_TO_DEVICE, 0), DMA_MAPPING_ERROR);
+	CHECK(sim_log_has("wide: swiotlb buffer is full"));
+	/* A device that nobody has set a mask for */
+	wide.dma_mask = NULL;
+	CHECK(!is_swiotlb_active(&wide));
+
+	/* LO can still be had later; HI stays, and nobody says that it is missing. */
+	CHECK_EQ(subject_late(512 * 1024, GFP_KERNEL), -ENOMEM);
+	sim_log_clear();
+	CHECK_EQ(subject_late(2 * MB, GFP_KERNEL), 0);
+	CHECK_EQ(subject_nslabs(SWIOTLB_LO), 1024);
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 8 * MB / SLAB);
+	CHECK(!sim_log_has("no pool"));
+	CHECK(is_swiotlb_active(&low) && is_swiotlb_active(&wide) && is_swiotlb_allocated());
 }
 
 TEST(init_adjust_size)
@@ -296,6 +481,39 @@ TEST(init_adjust_size)
 	swiotlb_adjust_size(5 * MB);
 	CHECK_EQ(swiotlb_size_or_default(), 8 * MB);
 	CHECK(sim_log_has("adjusted to 8MB"));
+}
+
+/* A size that the user gives stands, if it is the default, too. */
+TEST(init_adjust_size_given, .base_fails = true)
+{
+	static const struct {
+		const char *param;
+		bool given;
+	} params[] = {
+		{ "32768", true },  { "32768,force", true },
+		{ "64,1", true },   { "force", false },
+		{ ",4", false },    { "x", false },
+		{ ",,", false },    { "-5", false },
+#ifdef SUBJECT_HAS_HI
+		{ "64M", true },    { "64M,,512M", true },
+		{ ",,512M", false }, { "32768x", false },
+#endif
+	};
+	struct sim_machine machine;
+
+	test_machine(&machine, 1 * GB, 0, 2);
+	for (int i = 0; i < ARRAY_SIZE(params); i++) {
+		u64 size;
+		char again[] = "force";
+
+		test_boot(&machine, params[i].param);
+		size = swiotlb_size_or_default();
+		/* One without a size takes nothing back. */
+		subject_param(again);
+		swiotlb_adjust_size(8 * MB);
+		CHECK(swiotlb_size_or_default() == (params[i].given ? size : 8 * MB), "'%s': %lu",
+		      params[i].param, swiotlb_size_or_default());
+	}
 }
 
 TEST(init_encryption, .needs_64bit = true)
@@ -354,6 +572,44 @@ TEST(exit_leaves_no_pool_behind, .needs_dynamic = true, .base_fails = true)
 	swiotlb_exit();
 	CHECK_EQ(subject_pools(NULL, pools, ARRAY_SIZE(pools)), 0);
 	CHECK_EQ(subject_nslabs(SWIOTLB_LO), 0);
+}
+
+/* Readers on other CPUs may have found a pool before: they are waited for, and find it no more. */
+
+static struct subject_pool leaving[2];
+static int left;
+
+static void readers_end(void)
+{
+	struct subject_pool listed[4];
+	int n = subject_pools(NULL, listed, ARRAY_SIZE(listed));
+
+	CHECK(left < ARRAY_SIZE(leaving));
+	CHECK(!sim_range_is_free(leaving[left].start, SLAB), "freed under a reader");
+	for (int i = 0; i < n; i++)
+		CHECK(listed[i].start != leaving[left].start, "a new reader finds it");
+	left++;
+}
+
+TEST(exit_waits_for_readers, .needs_dynamic = true, .base_fails = true)
+{
+	struct sim_machine machine;
+
+	for (int late = 0; late < 2; late++) {
+		int pools;
+
+		test_machine(&machine, 512 * MB, 1 * GB, 4);
+		test_boot(&machine, late ? NULL : "4096,4" WITH_HI("64M"));
+		if (late)
+			CHECK_EQ(subject_late(2 * MB, GFP_KERNEL), 0);
+		else
+			subject_early(false, 0);
+		pools = subject_pools(NULL, leaving, ARRAY_SIZE(leaving));
+		left = 0;
+		sim_wait_hook = readers_end;
+		swiotlb_exit();
+		CHECK_EQ(left, pools);
+	}
 }
 
 TEST(late_init_and_exit)

@@ -4,16 +4,16 @@
 
 static const struct {
 	const char *param;
-	u64 high; /* memory above 4 GiB */
+	struct range high; /* memory besides 64 MiB at 0 */
 	bool has_hi;
 } combinations[] = {
-	{ "1024,1,force", 0, false },
-	{ "1024,4,force", 64 * MB, false },
+	{ "1024,1,force", {}, false },
+	{ "1024,4,force", { 4 * GB, 4 * GB + 64 * MB }, false },
 #ifdef SUBJECT_HAS_HI
-	{ "1024,1,1M,force", 64 * MB, true },
-	{ "1024,4,2M,force", 64 * MB, true },
+	{ "1024,1,1M,force", { 4 * GB, 4 * GB + 64 * MB }, true },
+	{ "1024,4,2M,force", { 4 * GB, 4 * GB + 64 * MB }, true },
 	/* HI lies between 64 and 128 GiB: 36 bits do not reach it. */
-	{ "512,1,1M,force", 80 * GB, true },
+	{ "512,1,1M,force", { 80 * GB, 80 * GB + 64 * MB }, true },
 #endif
 };
 
@@ -51,7 +51,9 @@ static void all_masks(int which)
 	struct device dev;
 	phys_addr_t area;
 
-	test_machine(&machine, 64 * MB, combinations[which].high, 1);
+	test_machine(&machine, 64 * MB, 0, 1);
+	if (BITS_PER_LONG == 64)
+		machine.ram[1] = combinations[which].high;
 	test_boot(&machine, combinations[which].param);
 	subject_early(false, 0);
 	subject_late_files();
@@ -168,11 +170,12 @@ TEST(map_until_full)
 		}
 }
 
+static const char full[] =
+	"dev: swiotlb buffer is full (sz: 5000 bytes), total 512 (slots), used 512 (slots)\n";
+
 /* What is said, and to whom, when a mapping fails */
 TEST(map_messages)
 {
-	static const char full[] =
-		"dev: swiotlb buffer is full (sz: 5000 bytes), total 512 (slots), used 512 (slots)";
 	struct sim_machine machine;
 	struct device dev;
 	struct mapping *maps[8];
@@ -203,6 +206,82 @@ TEST(map_messages)
 	CHECK(!sim_log_has("warn"));
 	for (int i = 0; i < 4; i++)
 		model_unmap(maps[i], 0);
+}
+
+/* With two pools: which of them it is, why it has no room, and what to raise */
+TEST(map_messages_with_hi, .needs_hi = true, .needs_64bit = true)
+{
+	static const char buffer[] = "swiotlb buffer is full";
+	struct mapping *maps[MODEL_MAX_MAPS] = { 0 };
+	struct device low, wide;
+	struct sim_machine machine;
+	phys_addr_t area;
+	char want[160];
+	int n = 0;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 1);
+	test_boot(&machine, "512,1,1M,force");
+	subject_early(false, 0);
+	model_begin(false);
+	subject_forbid_growth(true);
+	area = sim_alloc_at(0, 64 * MB, 16 * MB, PAGE_SIZE) + 4096;
+	sim_device(&low, "low", DMA_BIT_MASK(32));
+	sim_device(&wide, "wide", DMA_BIT_MASK(64));
+	while ((maps[n] = model_map(&wide, area + n * 300000, SEGMENT / 2, DMA_TO_DEVICE,
+				    DMA_ATTR_NO_WARN)))
+		n++;
+	CHECK(!model_map(&wide, area + n * 300000, 5000, DMA_TO_DEVICE, 0));
+	snprintf(want, sizeof(want),
+		 "wide: %s (sz: 5000 bytes), total 512 (slots), used 512 (slots): hi is full, raise <hi> of swiotlb=<lo>,,<hi>",
+		 buffer);
+	CHECK(sim_log_has(want), "not: %s", want);
+	/* Half of a segment is free, in each of two. */
+	model_unmap(maps[0], 0);
+	model_unmap(maps[2], 0);
+	CHECK(!model_map(&wide, area + n * 300000, SEGMENT, DMA_TO_DEVICE, 0));
+	CHECK(sim_log_has("used 384 (slots): hi is fragmented, raise <hi> of swiotlb=<lo>,,<hi>"));
+	while ((maps[n] = model_map(&low, area + n * 300000, SEGMENT, DMA_TO_DEVICE,
+				    DMA_ATTR_NO_WARN)))
+		n++;
+	CHECK(!model_map(&low, area + n * 300000, 5000, DMA_TO_DEVICE, 0));
+	CHECK(sim_log_has("used 512 (slots): lo is full and hi is out of reach"));
+	CHECK(sim_log_has("hi is out of reach, raise <lo> of swiotlb=<lo>,,<hi>"));
+	CHECK_EQ(sim_log_count(buffer), 3);
+
+	/* HI was asked for, and neither can be had. */
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,1M,force");
+	subject_early(false, 0);
+	model_begin(false);
+	subject_forbid_growth(true);
+	area = sim_alloc_at(0, 64 * MB, 16 * MB, PAGE_SIZE) + 4096;
+	for (n = 0; n < 4; n++)
+		CHECK(model_map(&low, area + n * 300000, SEGMENT, DMA_TO_DEVICE, 0));
+	CHECK(!model_map(&low, area + n * 300000, 5000, DMA_TO_DEVICE, 0));
+	CHECK(sim_log_has("used 512 (slots): lo is full, raise <lo> of swiotlb=<lo>,,<hi>"));
+}
+
+/* What the trace event calls pools */
+TEST(map_pool_names, .needs_hi = true, .needs_64bit = true)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 1);
+	test_boot(&machine, "512,1,1M,force");
+	subject_early(false, 0);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	for (int bits = 32; bits <= 64; bits += 32) {
+		phys_addr_t tlb;
+
+		sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+		CHECK_NAME(&dev, area, "none");
+		tlb = swiotlb_tbl_map_single(&dev, area, 4096, 0, DMA_TO_DEVICE, 0);
+		CHECK_NAME(&dev, tlb, bits == 32 ? "lo" : "hi");
+		swiotlb_tbl_unmap_single(&dev, tlb, 4096, DMA_TO_DEVICE, 0);
+	}
+	CHECK_NAME(&dev, (phys_addr_t)DMA_MAPPING_ERROR, "none");
 }
 
 TEST(map_without_pool)
@@ -278,9 +357,7 @@ TEST(map_bus_limit_and_offset)
 		{ .cpu_start = SZ_4G, .dma_start = SZ_4G + 0x100000000000, .size = 64 * MB },
 		{}
 	};
-	static const struct bus_dma_region part_of_hi[] = {
-		{ .cpu_start = 0, .dma_start = 0, .size = SZ_4G + 63 * MB + MB / 2 }, {}
-	};
+	struct bus_dma_region part_of_hi[] = { { .cpu_start = 0, .dma_start = 0 }, {} };
 	struct sim_machine machine;
 	struct device dev;
 	phys_addr_t area;
@@ -311,8 +388,75 @@ TEST(map_bus_limit_and_offset)
 	sizes_and_places(&dev, area);
 	dev.dma_range_map = both;
 	sizes_and_places(&dev, area);
+	part_of_hi[0].size = test_pool(SWIOTLB_HI).start + MB / 2;
 	dev.dma_range_map = part_of_hi;
 	CHECK(!subject_uses_hi(&dev));
+	model_check(true);
+	test_pools(NULL, true);
+}
+
+/* LO above HI, and out of reach: who uses HI is not given slots there. */
+TEST(map_lo_above_hi, .needs_hi = true, .needs_64bit = true)
+{
+	static struct mapping *maps[64];
+	static const struct {
+		unsigned int bits, in_lo;
+	} devices[] = { { 33, 0 }, { 36, 0 }, { 37, 8 }, { 64, 8 } };
+	struct sim_machine machine;
+
+	for (int i = 0; i < ARRAY_SIZE(devices); i++) {
+		struct device dev;
+		unsigned int n = 0;
+		phys_addr_t area;
+
+		test_machine(&machine, 64 * MB, 76 * GB, 1);
+		test_boot(&machine, "512,1,1M,force");
+		subject_early(false, SWIOTLB_ANY);
+		subject_late_files();
+		model_begin(false);
+		CHECK(test_pool(SWIOTLB_LO).start > 64 * GB);
+		area = sim_alloc_at(0, 64 * MB, 40 * MB, PAGE_SIZE) + 4096;
+		sim_device(&dev, "dev", DMA_BIT_MASK(devices[i].bits));
+		while ((maps[n] = model_map(&dev, area + n * 70000, 65536, DMA_TO_DEVICE, 0)))
+			n++;
+		CHECK_EQ(n, 16 + devices[i].in_lo);
+		CHECK(sim_log_has("buffer is full"));
+		while (n--)
+			model_unmap(maps[n], 0);
+		model_check(true);
+		test_pools(NULL, true);
+	}
+}
+
+/*
+ * Windows that leave a part of HI out, at its begin, its end or in the middle. They have the
+ * same offset, so that nothing is to be seen at the ends.
+ */
+TEST(map_windows, .needs_hi = true, .needs_64bit = true)
+{
+	struct bus_dma_region windows[3] = { { .size = 1 } };
+	struct sim_machine machine;
+	struct subject_pool hi;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 1);
+	test_boot(&machine, "512,1,4M,force");
+	subject_early(false, 0);
+	subject_late_files();
+	model_begin(false);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	hi = test_pool(SWIOTLB_HI);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+	dev.dma_range_map = windows;
+	for (u64 from = hi.start; from <= hi.end; from += MB)
+		for (u64 to = from + MB; to <= hi.end + MB; to += MB)
+			for (int offset = 0; offset < 2; offset++) {
+				windows[0] = (struct bus_dma_region){ 0, offset * GB, from };
+				windows[1] = (struct bus_dma_region){ to, to + offset * GB, GB };
+				CHECK_EQ(subject_uses_hi(&dev), from == hi.end);
+				sizes_and_places(&dev, area);
+			}
 	model_check(true);
 	test_pools(NULL, true);
 }
@@ -619,6 +763,38 @@ TEST(map_highmem, .base_fails = true)
 	model_check(true);
 }
 
+/* KMSAN is told of what a device may have written when it is copied, and of nothing else. */
+TEST(map_tells_kmsan)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t from[2];
+	const size_t size = 20000;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	machine.ram[1] = (struct range){ 512 * MB, 528 * MB };
+	machine.highmem = 512 * MB;
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	from[0] = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE) + 100;
+	from[1] = 513 * MB + 100;
+	for (int high = 0; high < 2; high++)
+		for (int dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++) {
+			dma_addr_t dma;
+
+			sim_unpoisoned_bytes = 0;
+			dma = swiotlb_map(&dev, from[high], size, dir, 0);
+			CHECK(dma != DMA_MAPPING_ERROR);
+			swiotlb_sync_single_for_device(&dev, dma, size, dir);
+			CHECK_EQ(sim_unpoisoned_bytes, 0);
+			swiotlb_sync_single_for_cpu(&dev, dma + 100, 9000, dir);
+			CHECK_EQ(sim_unpoisoned_bytes, dir == DMA_TO_DEVICE ? 0 : 9000);
+			swiotlb_tbl_unmap_single(&dev, dma, size, dir, 0);
+			CHECK_EQ(sim_unpoisoned_bytes, dir == DMA_TO_DEVICE ? 0 : 9000 + size);
+		}
+}
+
 TEST(map_max_mapping_size)
 {
 	struct sim_machine machine;
@@ -665,5 +841,26 @@ TEST(map_without_force, .needs_64bit = true)
 	}
 	sim_kmalloc_bounces = true;
 	sizes_and_places(&dev, low);
+	model_check(true);
+}
+
+/* Without HI, its range is not looked at, and what is looked at is in one cache line. */
+TEST(map_without_hi)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	subject_spoil_hi();
+	CHECK_EQ(subject_look_up_bytes(), SMP_CACHE_BYTES);
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sizes_and_places(&dev, area);
+	CHECK(!swiotlb_find_pool(&dev, area));
+	CHECK(swiotlb_find_pool(&dev, test_pool(SWIOTLB_LO).start));
 	model_check(true);
 }

@@ -96,6 +96,8 @@ TEST(restricted_map)
 
 		CHECK(dma >= rmem.base && dma + size <= rmem.base + rmem.size, "0x%llx", dma);
 		CHECK_EQ(swiotlb_find_pool(&dev, dma)->start, rmem.base);
+		if (SUBJECT_TYPES > 1)
+			CHECK_NAME(&dev, dma, "restricted");
 		CHECK_EQ(subject_used(SWIOTLB_LO), 0);
 		swiotlb_tbl_unmap_single(&dev, dma, size, DMA_TO_DEVICE, 0);
 	}
@@ -138,7 +140,9 @@ TEST(restricted_alloc)
 		CHECK(swiotlb_free(&dev, page, size));
 	}
 	test_pools(&dev, true);
-	CHECK(!swiotlb_alloc(&dev, SEGMENT + 1));
+	/* More than a segment, and more than the pool */
+	for (size_t size = SEGMENT + 1; size <= 4 * MB; size += 5000)
+		CHECK(!swiotlb_alloc(&dev, size), "%zu bytes", size);
 	while ((pages[n] = swiotlb_alloc(&dev, 65536)))
 		n++;
 	CHECK_EQ(n, 2 * MB / 65536);
@@ -256,4 +260,83 @@ TEST(restricted_is_alone, .needs_dynamic = true)
 	CHECK(!swiotlb_find_pool(&dev, last));
 	CHECK(!swiotlb_find_pool(&other, rmem.base));
 	swiotlb_tbl_unmap_single(&other, last, SEGMENT, DMA_FROM_DEVICE, 0);
+}
+
+/* Pages have no buffer behind them, whoever had their slots before. */
+TEST(restricted_pages_have_no_buffer)
+{
+	struct page *pages[SEGMENT / 4096 + 1];
+	struct subject_pool pool;
+	u8 bytes[4096], now[4096];
+	unsigned int n = 0;
+	phys_addr_t tlb;
+
+	boot(SEGMENT);
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	area = sim_alloc_at(0, 64 * MB, MB, MB);
+	/* Each slot is a mapping's, or one before it for its alignment. */
+	dev.min_align_mask = 0x3fff;
+	for (int i = 0; i < SEGMENT / 0x4000; i++) {
+		tlb = swiotlb_tbl_map_single(&dev, area + 0x3000, 4096, 0x3fff, DMA_FROM_DEVICE, 0);
+		CHECK_EQ(tlb, rmem.base + i * 0x4000 + 0x3000);
+		swiotlb_tbl_unmap_single(&dev, tlb, 4096, DMA_FROM_DEVICE, 0);
+	}
+	sim_forgive_warnings(); /* of an alignment larger than a page */
+	dev.min_align_mask = 0;
+	memset(bytes, 0x5a, sizeof(bytes));
+	sim_copy_to_phys(area + 0x3000, bytes, sizeof(bytes));
+	while ((pages[n] = swiotlb_alloc(&dev, 4096))) {
+		swiotlb_sync_single_for_cpu(&dev, page_to_phys(pages[n]), 4096, DMA_FROM_DEVICE);
+		sim_copy_from_phys(now, area + 0x3000, sizeof(now));
+		CHECK(!memcmp(bytes, now, sizeof(now)), "page %u was copied to a buffer", n);
+		n++;
+	}
+	CHECK_EQ(n, SEGMENT / 4096);
+	/* Each is in use until it is freed itself. */
+	CHECK_EQ(subject_pools(&dev, &pool, 1), 1);
+	while (n--) {
+		CHECK(!subject_slot_free(&pool, (page_to_phys(pages[n]) - pool.start) / SLAB));
+		CHECK(swiotlb_free(&dev, pages[n], 4096));
+	}
+	test_pools(&dev, true);
+}
+
+/* There is no buffer whose place matters: any page will do. */
+TEST(restricted_pages_anywhere)
+{
+	struct page *page;
+	int n = 0;
+
+	boot(MB);
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	dev.min_align_mask = 0xffff;
+	while ((page = swiotlb_alloc(&dev, 4096)))
+		n++;
+	CHECK_EQ(n, MB / 4096);
+}
+
+/* Two devices use one pool; it is cleared and decrypted once, for both. */
+TEST(restricted_second_device)
+{
+	struct device other;
+	phys_addr_t tlb;
+	u8 byte = 77;
+
+	boot(MB);
+	CHECK(!rmem.ops->device_init(&rmem, &dev));
+	CHECK_EQ(sim_decrypted(rmem.base, rmem.size), rmem.size);
+	CHECK_EQ(sim_decrypted_bytes, rmem.size);
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	tlb = map_slots(3);
+	sim_copy_to_phys(tlb, &byte, 1);
+	sim_device(&other, "other", DMA_BIT_MASK(64));
+	CHECK(!rmem.ops->device_init(&rmem, &other));
+	sim_copy_from_phys(&byte, tlb, 1);
+	CHECK_EQ(byte, 77);
+	/* It leaves, and has the default pools again; the first stays. */
+	rmem.ops->device_release(&rmem, &other);
+	CHECK(is_swiotlb_active(&other) && !is_swiotlb_force_bounce(&other) &&
+	      !swiotlb_find_pool(&other, tlb));
+	unmap_slots(tlb, 3);
+	test_pools(&dev, true);
 }

@@ -247,7 +247,7 @@ TEST(search_in_order)
 
 /*
  * A pool of which every slot is one mapping's, without the model, which has no room for
- * so many. In each segment one slot becomes free that is of no use to @picky.
+ * so many.
  */
 #define MANY 128
 
@@ -265,6 +265,20 @@ static void set_slot(unsigned long slot, bool taken)
 		swiotlb_tbl_unmap_single(&dev, tlb, 512, DMA_FROM_DEVICE, 0);
 	else
 		CHECK_EQ(swiotlb_tbl_map_single(&dev, area, 512, 0, DMA_FROM_DEVICE, 0), tlb);
+}
+
+/* In each segment of @MANY one slot is free, that is of no use to @picky. */
+static void boot_picky(void)
+{
+	boot("16384,1,force", 0);
+	subject_forbid_growth(true);
+	pool_start = test_pool(SWIOTLB_LO).start;
+	sim_device(&picky, "picky", DMA_BIT_MASK(32));
+	picky.min_align_mask = PAGE_SIZE - 1;
+	for (unsigned long slot = 0; slot < MANY * IO_TLB_SEGSIZE; slot++)
+		set_slot(slot, true);
+	for (unsigned long i = 0; i < MANY; i++)
+		set_slot(i * IO_TLB_SEGSIZE + 1, false);
 }
 
 static phys_addr_t map_picky(void)
@@ -292,21 +306,14 @@ TEST(search_drops_the_lock)
 {
 	const phys_addr_t none = (phys_addr_t)DMA_MAPPING_ERROR;
 
-	boot("16384,1,force", 0);
-	subject_forbid_growth(true);
-	pool_start = test_pool(SWIOTLB_LO).start;
-	sim_device(&picky, "picky", DMA_BIT_MASK(32));
-	picky.min_align_mask = PAGE_SIZE - 1;
-	for (unsigned long slot = 0; slot < MANY * IO_TLB_SEGSIZE; slot++)
-		set_slot(slot, true);
-	for (unsigned long i = 0; i < MANY; i++)
-		set_slot(i * IO_TLB_SEGSIZE + 1, false);
-
+	boot_picky();
 	last = pool_start;
 	sim_irq_hook = when_irqs_change;
 	CHECK_EQ(map_picky(), none);
 #ifndef SUBJECT_HAS_LIST
 	CHECK(times_on >= MANY / 32, "interrupts came on %u times in %d segments", times_on, MANY);
+	CHECK(times_on <= MANY / 32 + 1, "interrupts came on %u times in %d segments", times_on,
+	      MANY);
 #endif
 	/* Two places, at all distances from where the search begins: one for each */
 	for (unsigned int i = 0; i < 3 * MANY; i++) {
@@ -324,4 +331,108 @@ TEST(search_drops_the_lock)
 		CHECK(found != stolen, "one slot for two");
 		CHECK(found + stolen == 2 * pool_start + (two[0] + two[1]) * SLAB);
 	}
+}
+
+static void area_of_each_cpu(const char *param, unsigned int bits, unsigned int areas)
+{
+	struct sim_machine machine;
+	struct device dev;
+	phys_addr_t area;
+
+	test_machine(&machine, 64 * MB, 64 * MB, 8);
+	test_boot(&machine, param);
+	subject_early(false, 0);
+	model_begin(false);
+	sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+	area = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE) + 4096;
+	for (int cpu = 7; cpu >= 0; cpu--) {
+		struct mapping *map;
+
+		sim_use_cpu(cpu);
+		map = model_map(&dev, area, 5000, DMA_TO_DEVICE, 0);
+		CHECK(map && map->pool >= 0);
+		CHECK_EQ(model.pools[map->pool].nareas, areas);
+		CHECK_EQ(map->first / model.pools[map->pool].area_nslabs, cpu % areas);
+		model_unmap(map, 0);
+	}
+	test_pools(NULL, true);
+}
+
+/* CPUs do not get in each other's way while there is room. */
+TEST(search_begins_in_the_area_of_the_cpu)
+{
+	area_of_each_cpu("4096,8,force", 32, 8);
+	area_of_each_cpu("4096,4,force", 64, 4);
+#ifdef SUBJECT_HAS_HI
+	if (BITS_PER_LONG == 64)
+		area_of_each_cpu("4096,8,4M,force", 64, 8);
+#endif
+}
+
+/* Takes one of each eight slots only, so that it is known which. */
+static void take_eighth(unsigned long slot)
+{
+	struct device thief;
+
+	sim_device(&thief, "thief", DMA_BIT_MASK(32));
+	thief.min_align_mask = 8 * SLAB - 1;
+	CHECK_EQ(swiotlb_tbl_map_single(&thief, area, 512, 0, DMA_FROM_DEVICE, 0),
+		 pool_start + slot * SLAB);
+}
+
+/*
+ * When the lock is dropped, a place is given back where the search has been, and then
+ * the one is taken that it would have come to: there is one at any time.
+ */
+static unsigned long behind, ahead;
+
+static void move_the_place(bool off)
+{
+	if (off)
+		return;
+	sim_irq_hook = NULL;
+	set_slot(behind, false);
+	take_eighth(ahead);
+}
+
+TEST(search_finds_what_moves)
+{
+#ifdef SUBJECT_HAS_LIST
+	test_skip("the kernel does not drop the lock");
+#endif
+	boot_picky();
+	for (unsigned int i = 0; i < MANY; i++) {
+		unsigned long from = i * IO_TLB_SEGSIZE + 2;
+
+		/* A search begins where the last one ended. */
+		set_slot(from, false);
+		CHECK_EQ(map_picky(), pool_start + from * SLAB);
+		behind = (i + 5) % MANY * IO_TLB_SEGSIZE + 2;
+		ahead = (i + 100) % MANY * IO_TLB_SEGSIZE + 8;
+		set_slot(ahead, false);
+		sim_irq_hook = move_the_place;
+		CHECK(map_picky() == pool_start + behind * SLAB,
+		      "full, and at any time there was a place");
+	}
+}
+
+/* Others give back and take for as long as the search takes: it gives up. */
+static void give_and_take(bool off)
+{
+	if (off)
+		return;
+	sim_irq_hook = NULL;
+	times_on++;
+	set_slot(0, false);
+	take_eighth(0);
+	sim_irq_hook = give_and_take;
+}
+
+TEST(search_ends)
+{
+	boot_picky();
+	sim_irq_hook = give_and_take;
+	CHECK_EQ(map_picky(), (phys_addr_t)DMA_MAPPING_ERROR);
+	sim_irq_hook = NULL;
+	CHECK(times_on <= 4 * MANY / 32 + 1, "interrupts came on %u times", times_on);
 }

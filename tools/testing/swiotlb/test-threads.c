@@ -183,3 +183,60 @@ TEST(threads_xen)
 	run();
 	hyp_check();
 }
+
+static int wanted, asked;
+
+/*
+ * Asks once for each time that it is wanted, without a lock that would hide what others
+ * write without one. If it asked all the time, the sanitizer would not remember where.
+ */
+static void *asker(void *arg)
+{
+	struct device dev;
+
+	sim_use_cpu(1);
+	sim_device(&dev, "asker", DMA_BIT_MASK(32));
+	for (int n = 0; !__atomic_load_n(&stop, __ATOMIC_ACQUIRE);) {
+		if (n < __atomic_load_n(&wanted, __ATOMIC_RELAXED)) {
+			CHECK(is_swiotlb_active(&dev));
+			__atomic_store_n(&asked, ++n, __ATOMIC_RELAXED);
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
+TEST(threads_asking_while_growing, .needs_dynamic = true)
+{
+	struct sim_machine machine;
+	dma_addr_t dma[100];
+	pthread_t thread;
+	struct device dev;
+	int n;
+
+	xen = false;
+	test_machine(&machine, 48 * MB, 48 * MB, 2);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	area = sim_alloc_at(0, 48 * MB, 100 * 65536, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	stop = false;
+	wanted = 0;
+	asked = 0;
+	CHECK(!pthread_create(&thread, NULL, asker, NULL));
+	for (n = 0; n < 100 && subject_nslabs(SWIOTLB_LO) < 2048; n++) {
+		dma[n] = map_one(&dev, area + n * 65536, 65536);
+		CHECK(dma[n] != DMA_MAPPING_ERROR);
+		__atomic_store_n(&wanted, n + 1, __ATOMIC_RELAXED);
+		while (__atomic_load_n(&asked, __ATOMIC_RELAXED) != n + 1)
+			sched_yield();
+		sim_run_deferred();
+	}
+	CHECK(n < 100);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	while (n--)
+		unmap_one(&dev, dma[n], 65536);
+	sim_run_deferred();
+	test_pools(NULL, true);
+}

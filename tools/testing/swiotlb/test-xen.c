@@ -2,6 +2,8 @@
 /* Xen PV: what the fixup makes of pools, and mappings by machine address. */
 #include "model.h"
 
+#include <xen/swiotlb-xen.h>
+
 static void *low_memory(u64 bytes)
 {
 	phys_addr_t phys = sim_alloc_at(0, PHYS_ADDR_MAX, bytes, PAGE_SIZE);
@@ -273,6 +275,195 @@ TEST(xen_hi_is_placed, .needs_hi = true, .needs_64bit = true)
 	}
 }
 
+/* All memory suits, and that below 4 GiB is left to those who need it. */
+TEST(xen_hi_leaves_dma32, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_IDENTITY,
+				   .low_heap = 16 * MB,
+				   .high_heap = 64 * MB,
+				   .domain_high = true };
+
+	test_boot_xen(6 * GB, &hyp, "512,2,1G");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), GB / SLAB);
+	CHECK(test_pool(SWIOTLB_HI).start >= SZ_4G);
+}
+
+/* The fewest bits: the memory that is reached with them is the last that is looked at. */
+TEST(xen_hi_takes_the_lowest_run, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_HALVES, .low_heap = 16 * MB };
+
+	test_boot_xen(24 * GB, &hyp, "512,2,1G");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), GB / SLAB);
+	CHECK(sim_log_has("exchanged 0 of "));
+	CHECK(test_pool(SWIOTLB_HI).bus.end <= DMA_BIT_MASK(33), "HI ends at 0x%llx",
+	      test_pool(SWIOTLB_HI).bus.end);
+}
+
+/*
+ * The domain is at the end of a machine that is larger than what devices reach, and
+ * the hypervisor has so many bytes left at 4 GiB. Returns the number of exchanges
+ * that were tried for HI.
+ */
+static unsigned int boot_large(u64 machine, u64 heap, int layout)
+{
+	struct hyp_machine hyp = {
+		.layout = layout, .low_heap = 64 * MB, .high_heap = heap, .machine = machine
+	};
+	unsigned int for_lo;
+	u64 low;
+
+	test_boot_xen(4 * GB, &hyp, "512,2");
+	subject_early(true, 0);
+	for_lo = sim_calls(SIM_FAIL_EXCHANGE);
+	test_boot_xen(4 * GB, &hyp, "512,2,512M");
+	low = hyp_heap_bytes(true);
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 512 * MB / SLAB);
+	CHECK_EQ(low - hyp_heap_bytes(true), MB);
+	return sim_calls(SIM_FAIL_EXCHANGE) - for_lo;
+}
+
+TEST(xen_hi_on_large_machines, .needs_hi = true, .needs_64bit = true)
+{
+	static const u64 machines[] = { 80 * GB, 1024 * GB, 4096 * GB };
+	unsigned int segments = 512 * MB / SEGMENT, bits;
+	struct device dev;
+
+	for (int m = 0; m < ARRAY_SIZE(machines); m++) {
+		bits = fls64(machines[m] - 1);
+		/* Room for all of it below 8 GiB: devices of 33 bits and more use it. */
+		CHECK_EQ(boot_large(machines[m], 1 * GB, HYP_IDENTITY), segments);
+		for (unsigned int reach = 33; reach <= 64; reach++) {
+			sim_device(&dev, "dev", DMA_BIT_MASK(reach));
+			CHECK(subject_uses_hi(&dev), "%u bits", reach);
+		}
+		sim_device(&dev, "dev", DMA_BIT_MASK(32));
+		CHECK(!subject_uses_hi(&dev));
+
+		/* For a half of it: the rest stays, with a try for each width. */
+		CHECK_EQ(boot_large(machines[m], 256 * MB, HYP_ODD), segments / 2 + bits - 32);
+		CHECK(test_pool(SWIOTLB_HI).bus.end > DMA_BIT_MASK(bits - 1));
+		/* For nothing: what was there comes back, and is in one piece. */
+		CHECK_EQ(boot_large(machines[m], 0, HYP_IDENTITY), bits - 32);
+		CHECK(sim_log_has("exchanged 1 of "));
+	}
+}
+
+/*
+ * Only low memory can be had with fewer bits than the rest of HI needs: a segment
+ * that tried it has its own memory again, in one piece.
+ */
+TEST(xen_hi_gets_its_own_back, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_IDENTITY, .low_heap = 64 * MB };
+	phys_addr_t above;
+
+	test_boot_xen(16 * GB, &hyp, "512,2,6G");
+	/* What LO gives for its memory is low, too: the hypervisor has no other. */
+	above = sim_alloc_at(SZ_4G - 80 * MB, SZ_4G, 80 * MB, PAGE_SIZE);
+	CHECK(above);
+	subject_early(true, SWIOTLB_VERBOSE);
+	sim_free(above, 80 * MB);
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 6 * GB / SLAB);
+	CHECK(sim_log_has("exchanged 1 of "));
+	check_all();
+}
+
+/*
+ * One failure for each number of bits that memory can need, and no more. When all
+ * that can be had is low, the hypervisor has it again.
+ */
+TEST(xen_hi_asks_for_each_width, .needs_hi = true, .needs_64bit = true)
+{
+	for (unsigned int bits = 33; bits <= 42; bits++) {
+		struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+					   .low_heap = 64 * MB,
+					   .machine = 1ULL << bits };
+		unsigned int for_lo;
+
+		test_boot_xen(64 * MB, &hyp, "512,1");
+		subject_early(true, 0);
+		for_lo = sim_calls(SIM_FAIL_EXCHANGE);
+		test_boot_xen(64 * MB, &hyp, "512,1,1M");
+		sim_fail(SIM_FAIL_EXCHANGE, for_lo + 1, 1000000);
+		subject_early(true, SWIOTLB_VERBOSE);
+		CHECK_EQ(subject_nslabs(SWIOTLB_HI), 0);
+		CHECK_EQ(sim_calls(SIM_FAIL_EXCHANGE) - for_lo, bits - 32);
+		check_all();
+
+		test_boot_xen(64 * MB, &hyp, "512,1,1M");
+		subject_early(true, SWIOTLB_VERBOSE);
+		CHECK_EQ(subject_nslabs(SWIOTLB_HI), 0);
+		CHECK_EQ(sim_calls(SIM_FAIL_EXCHANGE) - for_lo, bits - 32);
+		CHECK_EQ(hyp_heap_bytes(true), 63 * MB);
+		check_all();
+	}
+}
+
+/* Half of a number of segments that is odd, where a second attempt would not find it */
+TEST(xen_hi_keeps_half, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 64 * MB };
+	unsigned int for_lo;
+
+	test_boot_xen(16 * MB, &hyp, "512,1");
+	subject_early(true, 0);
+	for_lo = sim_calls(SIM_FAIL_EXCHANGE);
+	/* 4 of 9 can be had. */
+	test_boot_xen(16 * MB, &hyp, "512,1,2304K");
+	sim_fail(SIM_FAIL_EXCHANGE, for_lo + 5, 1000000);
+	subject_early(true, SWIOTLB_VERBOSE);
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 4 * SEGMENT / SLAB);
+	check_all();
+}
+
+/* Less than half is not kept at once: the next attempt has all that was exchanged. */
+TEST(xen_hi_wants_half, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 64 * MB };
+	unsigned int for_lo;
+
+	test_boot_xen(64 * MB, &hyp, "512,1");
+	subject_early(true, 0);
+	for_lo = sim_calls(SIM_FAIL_EXCHANGE);
+	test_boot_xen(64 * MB, &hyp, "512,1,8M");
+	/* 12 of 32 can be had. */
+	sim_fail(SIM_FAIL_EXCHANGE, for_lo + 13, 1000000);
+	subject_early(true, SWIOTLB_VERBOSE);
+	CHECK_EQ(subject_nslabs(SWIOTLB_HI), 12 * SEGMENT / SLAB);
+	check_all();
+}
+
+/* What the log says of bus addresses */
+TEST(xen_print_bus, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 64 * MB };
+
+	test_boot_xen(64 * MB, &hyp, "512,1,8M");
+	subject_early(true, SWIOTLB_VERBOSE);
+	check_all();
+	for (int type = 0; type < SUBJECT_TYPES; type++) {
+		struct subject_pool pool = test_pool(type);
+		char text[64];
+
+		snprintf(text, sizeof(text), "bus [0x%016llx-0x%016llx]", (u64)pool.bus.start,
+			 (u64)pool.bus.end);
+		CHECK(sim_log_has(text), "%s", text);
+	}
+}
+
 /* dma_supported: whether the device reaches the whole of a pool */
 TEST(xen_dma_supported, .base_fails = true)
 {
@@ -317,24 +508,54 @@ TEST(xen_dma_supported, .base_fails = true)
 		}
 }
 
+/* A domain whose memory is where it says, as on Arm: what reaches HI, if there is one */
+TEST(xen_required_mask_elsewhere, .needs_hi = true, .needs_64bit = true)
+{
+	static const char *const params[] = { "512", "512,,8M" };
+	struct sim_machine machine;
+	struct device dev;
+
+	for (int with_hi = 0; with_hi < 2; with_hi++) {
+		test_machine(&machine, 64 * MB, 64 * MB, 1);
+		test_boot(&machine, params[with_hi]);
+		subject_early(false, 0);
+		subject_xen_init();
+		sim_device(&dev, "dev", DMA_BIT_MASK(64));
+		CHECK_EQ(subject_xen_ops->get_required_mask(&dev),
+			 DMA_BIT_MASK(with_hi ? 33 : 32));
+	}
+}
+
+/* Whether there is HI or not: what reaches all of machine memory, and the windows of dev */
 TEST(xen_required_mask, .needs_hi = true, .needs_64bit = true)
 {
+	static const struct bus_dma_region windows[] = {
+		{ .cpu_start = 0, .dma_start = 1ULL << 40, .size = 1ULL << 40 }, { 0 }
+	};
 	struct hyp_machine hyp = { .layout = HYP_IDENTITY,
 				   .low_heap = 48 * MB,
 				   .high_heap = 64 * MB };
 	struct device dev;
 
-	test_boot_xen(5 * GB, &hyp, "512");
-	subject_early(true, 0);
-	sim_device(&dev, "dev", DMA_BIT_MASK(64));
-	CHECK_EQ(subject_xen_ops->get_required_mask(&dev), DMA_BIT_MASK(32));
-	test_boot_xen(5 * GB, &hyp, "512,,64M");
-	subject_early(true, 0);
-	CHECK_EQ(subject_xen_ops->get_required_mask(&dev), DMA_BIT_MASK(33));
-	test_boot_xen(12 * GB, &hyp, "512,,6G");
-	subject_early(true, 0);
-	CHECK_EQ(subject_xen_ops->get_required_mask(&dev), DMA_BIT_MASK(34));
+	for (unsigned int bits = 31; bits <= 42; bits++)
+		for (int d = -1; d <= 1; d++)
+			for (int with_hi = 0; with_hi < 2; with_hi++) {
+				u64 machine = (1ULL << bits) + d * (s64)PAGE_SIZE;
+				u64 want = max(DMA_BIT_MASK(32), DMA_BIT_MASK(bits + (d > 0)));
+
+				if (bits == 42 && d > 0)
+					continue;
+				hyp.machine = machine;
+				test_boot_xen(64 * MB, &hyp, with_hi ? "512,,8M" : "512");
+				subject_early(true, 0);
+				sim_device(&dev, "dev", DMA_BIT_MASK(64));
+				CHECK_EQ(subject_xen_ops->get_required_mask(&dev), want);
+				dev.dma_range_map = windows;
+				want = bits + (d > 0) > 40 ? ~0ULL : DMA_BIT_MASK(41);
+				CHECK_EQ(subject_xen_ops->get_required_mask(&dev), want);
+			}
 	/* No pool at all: nothing is supported. */
+	hyp.machine = 0;
 	test_boot_xen(64 * MB, &hyp, "noforce");
 	subject_early(true, 0);
 	for (int bits = 1; bits < 64; bits++)
@@ -614,4 +835,172 @@ TEST(xen_coherent_wrong)
 	CHECK_EQ(sim_allocated(), before + 8192);
 	subject_xen_ops->free(&dev, 8192, virt, dma, 0);
 	CHECK_EQ(sim_allocated(), before);
+}
+
+/* What of a pool is used by whom: mappings of a page, in a buffer of pages of its own */
+static dma_addr_t map_pages(struct device *dev, phys_addr_t orig, size_t size)
+{
+	return subject_xen_ops->map_page(dev, pfn_to_page(PFN_DOWN(orig)), 0, size,
+					 DMA_BIDIRECTIONAL, 0);
+}
+
+static void unmap_and_look_at(struct device *dev, phys_addr_t orig, size_t size)
+{
+	dma_addr_t dma = subject_xen_ops->map_page(dev, pfn_to_page(PFN_DOWN(orig)),
+						   orig & ~PAGE_MASK, size, DMA_BIDIRECTIONAL, 0);
+	char text[6] = "";
+
+	CHECK(dma != DMA_MAPPING_ERROR);
+	CHECK(sim_dma_write(dev, dma + size - 6, "there", 6));
+	subject_xen_ops->unmap_page(dev, dma, size, DMA_BIDIRECTIONAL, 0);
+	sim_copy_from_phys(text, orig + size - 6, 6);
+	CHECK(!strcmp(text, "there"), "'%s' came back", text);
+}
+
+static void unmap_and_look(struct device *dev, dma_addr_t dma, phys_addr_t orig, size_t size)
+{
+	char text[6] = "";
+
+	CHECK(sim_dma_write(dev, dma + size - 6, "there", 6));
+	subject_xen_ops->unmap_page(dev, dma, size, DMA_BIDIRECTIONAL, 0);
+	sim_copy_from_phys(text, orig + size - 6, 6);
+	CHECK(!strcmp(text, "there"), "'%s' came back", text);
+}
+
+/*
+ * The domain was restored, and a segment lies elsewhere. Until that is looked at, a
+ * mapping fails if it is not in one piece; from then on HI is out of use. LO is all that
+ * its devices have, and what is in one piece of it goes on.
+ */
+TEST(xen_restored, .base_fails = true, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 64 * MB };
+
+	for (int type = 0; type < SUBJECT_TYPES; type++) {
+		struct subject_pool pool;
+		struct device dev, other;
+		phys_addr_t orig, moved;
+		unsigned long used;
+		dma_addr_t first;
+		u8 byte = 77;
+
+		test_boot_xen(64 * MB, &hyp, "512,1,8M,force");
+		subject_early(true, 0);
+		sim_device(&dev, "dev", DMA_BIT_MASK(type == SWIOTLB_HI ? 64 : 32));
+		sim_device(&other, "other", DMA_BIT_MASK(type == SWIOTLB_HI ? 32 : 64));
+		orig = virt_to_phys(low_memory(2 * MB));
+		pool = test_pool(type);
+		/* Nothing was replaced: all stays in use, however often that is found. */
+		hyp_resume();
+		check_pool(SWIOTLB_LO);
+		check_pool(SWIOTLB_HI);
+		first = map_pages(&dev, orig, SEGMENT);
+		CHECK(first != DMA_MAPPING_ERROR);
+
+		/* The second segment is in pieces, and the next mapping is in it. */
+		moved = pool.start + SEGMENT;
+		hyp_replace(PFN_DOWN(moved), SEGMENT / PAGE_SIZE, type == SWIOTLB_HI ? 64 : 32);
+		used = subject_used(type);
+		sim_copy_to_phys(orig + MB, &byte, 1);
+		CHECK_EQ(map_pages(&dev, orig + MB, 3 * PAGE_SIZE), DMA_MAPPING_ERROR);
+		CHECK_EQ(sim_log_count("not contiguous in machine memory"), 1);
+		CHECK_EQ(subject_used(type), used);
+		sim_copy_from_phys(&byte, orig + MB, 1);
+		CHECK_EQ(byte, 77);
+
+		hyp_resume();
+		CHECK_EQ(sim_log_count("hi: out of use"), type == SWIOTLB_HI);
+		CHECK_EQ(sim_log_count("lo: not contiguous"), type == SWIOTLB_LO);
+		CHECK_EQ(subject_bus_limit(SWIOTLB_HI) == PHYS_ADDR_MAX, type == SWIOTLB_HI);
+		CHECK(subject_bus_limit(SWIOTLB_LO) <= DMA_BIT_MASK(32));
+		CHECK(!subject_uses_hi(&dev) && subject_uses_hi(&other) == (type == SWIOTLB_LO));
+		CHECK(subject_xen_ops->dma_supported(&dev, DMA_BIT_MASK(32)));
+		unmap_and_look(&dev, map_pages(&dev, orig + MB, 4096), orig + MB, 4096);
+		unmap_and_look(&other, map_pages(&other, orig + MB, 8192), orig + MB, 8192);
+		CHECK_EQ(subject_used(type), used);
+		CHECK_EQ(subject_used(!type), 0);
+
+		/* What was mapped before, where nothing was replaced, is unmapped as ever. */
+		unmap_and_look(&dev, first, orig, SEGMENT);
+		CHECK_EQ(subject_used(type), 0);
+		test_pools(NULL, true);
+		hyp_check();
+	}
+}
+
+/* All of it lies elsewhere, but in one piece each: the noted range is the new one. */
+TEST(xen_restored_elsewhere, .base_fails = true, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 64 * MB };
+	struct subject_pool before, after;
+	dma_addr_t handle;
+	struct device dev;
+
+	test_boot_xen(64 * MB, &hyp, "512,1,8M,force");
+	subject_early(true, 0);
+	before = test_pool(SWIOTLB_LO);
+	/* From the end of low memory, which is the domain's, to that of the heap */
+	for (phys_addr_t p = before.start; p < before.end; p += SEGMENT)
+		CHECK(!xen_create_contiguous_region(p, get_order(SEGMENT), 32, &handle));
+	hyp_resume();
+	after = test_pool(SWIOTLB_LO);
+	CHECK(before.bus.end != after.bus.end);
+	check_pool(SWIOTLB_LO);
+
+	/* Devices of 32 bits do not reach all of it any more. */
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	CHECK(subject_xen_ops->dma_supported(&dev, DMA_BIT_MASK(32)));
+	CHECK(!xen_create_contiguous_region(before.end - SEGMENT, get_order(SEGMENT), 64, &handle));
+	CHECK(handle > DMA_BIT_MASK(32));
+	hyp_resume();
+	CHECK_EQ(subject_bus_limit(SWIOTLB_LO), handle + SEGMENT - 1);
+	CHECK(!subject_xen_ops->dma_supported(&dev, DMA_BIT_MASK(32)));
+	CHECK_EQ(sim_log_count("lo: not contiguous or out of reach"), 1);
+
+	/* The same for HI: a pool that is well again is used again. */
+	before = test_pool(SWIOTLB_HI);
+	sim_device(&dev, "dev", DMA_BIT_MASK(64));
+	hyp_replace(PFN_DOWN(before.start), 1, 64);
+	hyp_resume();
+	CHECK(!subject_uses_hi(&dev));
+	CHECK(!xen_create_contiguous_region(before.start, get_order(SEGMENT), 64, &handle));
+	hyp_resume();
+	check_pool(SWIOTLB_HI);
+	CHECK(subject_uses_hi(&dev));
+	test_pools(NULL, true);
+	hyp_check();
+}
+
+/*
+ * A domain that never had HI, on another machine: all its pages lie apart from each other,
+ * above 4 GiB. What a page can hold is bounced as before, by devices that reach it.
+ */
+TEST(xen_restored_in_pages, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 256 * MB };
+	struct subject_pool pool;
+	struct device dev;
+	phys_addr_t orig;
+
+	test_boot_xen(64 * MB, &hyp, "512,1");
+	subject_early(true, 0);
+	pool = test_pool(SWIOTLB_LO);
+	orig = virt_to_phys(low_memory(MB));
+	hyp_replace(PFN_DOWN(pool.start), (pool.end - pool.start) / PAGE_SIZE, 64);
+	hyp_replace(PFN_DOWN(orig), 4, 64);
+	hyp_replace(PFN_DOWN(orig) + 1, 1, 64);
+	hyp_resume();
+	for (unsigned int bits = 32; bits <= 64; bits++) {
+		sim_device(&dev, "dev", DMA_BIT_MASK(bits));
+		CHECK_EQ(subject_xen_ops->dma_supported(&dev, DMA_BIT_MASK(bits)), bits > 32);
+	}
+	/* 1500 bytes across the border of two pages, as of a network card */
+	unmap_and_look_at(&dev, orig + PAGE_SIZE - 700, 1500);
+	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
 }

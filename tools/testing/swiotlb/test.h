@@ -49,6 +49,13 @@ unsigned int test_stride(void);
 			test_fail(__FILE__, __LINE__, "%s is %lld and not %lld", #a, _a, _b); \
 	} while (0)
 
+/* What the trace event calls the pool of an address */
+#define CHECK_NAME(dev, tlb, want)                                             \
+	do {                                                                   \
+		const char *_name = subject_pool_name(dev, tlb);               \
+		CHECK(_name && !strcmp(_name, want), "it is called %s", _name); \
+	} while (0)
+
 /* A size of HI in a swiotlb= value, where there is such a thing */
 #ifdef SUBJECT_HAS_HI
 #define WITH_HI(size) "," size

@@ -66,9 +66,10 @@ log=$(kernel_log)
 # check_size <name> <asked> <there is>
 check_size() {
 	mb=$(($3 * SLAB_BYTES >> 20))
+	said="(adjusted|rounded up) $2 -> $3 slabs|(roundup|adjusted) to ${mb}MB"
 	if [ "$3" = "$2" ]; then
 		ktap_test_pass "$1 has the $2 slabs that were asked for"
-	elif echo "$log" | grep -Eq "adjusted $2 -> $3 slabs|(roundup|adjusted) to ${mb}MB"; then
+	elif echo "$log" | grep -Eq "$said"; then
 		ktap_test_pass "$1 has $3 slabs in place of $2, and the log says so"
 	else
 		ktap_test_fail "$1 has $3 slabs, $2 were asked for and the log is silent"
