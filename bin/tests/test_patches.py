@@ -18,10 +18,12 @@ tree=$1 out=$2
 cd "$tree"
 for f in $(git ls-files 'folder/?.c'); do
 	mkdir -p "$out/$(dirname "$f")"
-	{ echo "source_x := ../../patch-tree/$f"; sed -n 's,^#include "\(.*\)",  ../../patch-tree/folder/\1 \\,p' "$f"; } >"$out/$(dirname "$f")/.$(basename "$f" .c).o.cmd"
+	{ echo "source_x := ../../${tree##*/}/$f"; sed -n 's,^#include "\(.*\)",  ../../'"${tree##*/}"'/folder/\1 \\,p' "$f"; } >"$out/$(dirname "$f")/.$(basename "$f" .c).o.cmd"
 	! grep -q WARN "$f" || echo "$f:1:2: warning: it says WARN [-Wx]"
 done
 """
+
+TREES = ("patch-tree", "patch-tree-second")
 
 
 class PatchesTest(Repository):
@@ -32,7 +34,7 @@ class PatchesTest(Repository):
         for name in ("build-kernel", "configure"):
             self.write("bin/" + name, NOTHING)
         self.write("bin/configure", '#!/bin/sh\ntouch "$2/.config"\n')
-        self.write("bin/patch-tree", '#!/bin/sh\necho "$(dirname "$0")/../build/1.0/patch-tree"\n')
+        self.write("bin/patch-tree", '#!/bin/sh\necho "$(dirname "$0")/../build/1.0/patch-tree${1:+-$1}"\n')
         self.write("bin/kbuild", KBUILD)
         self.write("boot/kernel.config", "")
         self.write("boot/guest/init", "")
@@ -47,7 +49,8 @@ class PatchesTest(Repository):
         self.commit("first", {"folder/a.c": 'b\n#include "tests/t.c"\n', "folder/tests/t.c": "t"})
         self.commit("documents", {"Documentation/a.rst": "a", "tools/testing/p.c": "p"})
         self.commit("last", {"folder/b.c": "c"})
-        self.git(self.top + "/build/1.0", "clone", "-q", "linux", "patch-tree")
+        for name in TREES:
+            self.git(self.top + "/build/1.0", "clone", "-q", "linux", name)
 
     def commit(self, subject, files):
         for path, text in files.items():
@@ -58,14 +61,15 @@ class PatchesTest(Repository):
         self.git(self.linux, "commit", "-q", "-m", subject)
 
     def run_program(self, *words):
-        """The lines of results; sets what ran."""
+        """The lines of results; sets what ran, the status and the errors."""
         self.write("ran", "")
-        if os.path.exists(self.top + "/build/1.0/patch-tree"):
-            self.git(self.top + "/build/1.0/patch-tree", "fetch", "-q")
+        for name in TREES:
+            if os.path.exists(f"{self.top}/build/1.0/{name}"):
+                self.git(f"{self.top}/build/1.0/{name}", "fetch", "-q")
         done = subprocess.run(["bin/" + words[0], *words[1:]], cwd=self.top, env=self.env, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         self.ran = self.read(self.top + "/ran").splitlines()
-        self.errors = done.stderr
+        self.errors, self.status = done.stderr, done.returncode
         return done.stdout.splitlines()
 
     def test_boots_once_for_each_kernel(self):
@@ -113,6 +117,20 @@ class PatchesTest(Repository):
             (line,) = self.run_program("build-patches", "long")
             self.assertRegex(line, r"^not ok one - patch 4, 'bad', brings a warning: folder/b.c: warning")
             self.assertEqual(self.ran[-1], "build bad")
+
+    def test_quick_builds_the_series_as_a_whole_in_a_second_tree(self):
+        self.write("bin/configs/two", "# set: each\n# start: tinyconfig\n# build: folder/\n")
+        self.assertEqual(sorted(self.run_program("build-patches", "quick")), ["ok one", "ok two"], self.errors)
+        self.assertEqual(sorted(self.ran), ["build base"] * 2 + ["build first"] + ["build last"] * 2)
+        self.assertEqual(self.status, 0)
+        self.assertNotIn("no configuration", self.errors, "both trees' objects count")
+        self.write("bin/configure", '#!/bin/sh\ntouch "$2/.config"\n[ $3 != wrong ]\n')
+        for wrong in ("one", "two"):
+            for name, kind in (("one", "quick"), ("two", "each")):
+                start = "wrong" if name == wrong else "tinyconfig"
+                self.write(f"bin/configs/{name}", f"# set: {kind}\n# start: {start}\n# build: folder/\n")
+            self.assertIn(f"not ok {wrong} - ", self.run_program("build-patches", "quick"))
+            self.assertEqual(self.status, 1)
 
     def test_room(self):
         """Only for what is built"""
