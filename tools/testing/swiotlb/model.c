@@ -120,17 +120,18 @@ static unsigned long slots_of_type(int type)
 }
 
 /*
- * Those who do not find room in HI leave so many slots of LO alone: half of it, or
- * as many as HI has, whichever is less. A pool keeps its share, in whole segments.
+ * Those who do not find room in HI leave so many slots of LO alone: half of what it had at
+ * boot, or as many as HI has, whichever is less, in whole segments.
  * These are dealt out to the areas one after another, so that no two areas differ by
  * more than one; an area keeps its last.
  */
 static bool is_reserved(const struct subject_pool *pool, unsigned long slot)
 {
-	unsigned long lo = slots_of_type(SWIOTLB_LO), hi = slots_of_type(SWIOTLB_HI);
-	unsigned long segments = min(lo / 2, hi) * pool->nslabs / lo / IO_TLB_SEGSIZE;
+	unsigned long segments = min(pool->nslabs / 2, slots_of_type(SWIOTLB_HI)) / IO_TLB_SEGSIZE;
 	unsigned long area = slot / pool->area_nslabs, dealt = 0, kept = 0;
 
+	if (pool->added)
+		return false;
 	for (unsigned long a = 0; a <= area; a++)
 		for (kept = 0; (dealt + 1) * pool->nareas <= (a + 1) * segments; kept++)
 			dealt++;

@@ -31,6 +31,7 @@
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
+typedef signed int s32;
 typedef unsigned long long u64;
 typedef signed long long s64;
 typedef u64 phys_addr_t;

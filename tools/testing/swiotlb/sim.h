@@ -160,7 +160,7 @@ struct subject_pool {
 	unsigned long nslabs;
 	unsigned int nareas, area_nslabs;
 	int type;
-	bool transient;
+	bool transient, added; /* added: grown, transient or restricted */
 	void *raw;
 };
 

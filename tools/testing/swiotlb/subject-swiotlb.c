@@ -127,6 +127,7 @@ static int fill_pool(struct subject_pool *to, struct io_tlb_pool *pool, int type
 		.end = pool->end,
 #ifdef SUBJECT_HAS_HI
 		.bus = pool->bus,
+		.added = pool != &io_tlb_default_mem.defpool[type],
 #endif
 		.nslabs = pool->nslabs,
 		.nareas = pool->nareas,

@@ -377,6 +377,43 @@ TEST(limit_sync_beyond_a_buffer_with_padding)
 	}
 }
 
+/*
+ * Whatever the offset, and also where the last slot has less of the buffer than the first
+ * leaves out: one byte too many is noticed in each slot, and nothing behind is written.
+ */
+TEST(limit_sync_beyond_a_buffer_with_an_offset)
+{
+	struct sim_machine machine;
+	phys_addr_t orig, tlb;
+	struct device dev;
+	u8 byte;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1");
+	subject_early(false, 0);
+	orig = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	dev.min_align_mask = 0xfff;
+	for (size_t offset = 1; offset < 4096; offset += 273)
+		for (size_t size = 1, at, next; size < 3 * SLAB; size += 311) {
+			tlb = swiotlb_tbl_map_single(&dev, orig + offset, size, 0, DMA_FROM_DEVICE, 0);
+			for (at = 0; at < size; at = next) {
+				next = at + SLAB - (tlb + at) % SLAB;
+				swiotlb_sync_single_for_cpu(&dev, tlb + at, size - at, DMA_FROM_DEVICE);
+				CHECK_EQ(sim_warnings(), 0);
+				byte = 77;
+				sim_copy_to_phys(orig + offset + size, &byte, 1);
+				swiotlb_sync_single_for_cpu(&dev, tlb + at, size - at + 1,
+							    DMA_FROM_DEVICE);
+				CHECK(sim_warnings(), "%zu bytes at %zu: from %zu on", size, offset, at);
+				sim_forgive_warnings();
+				sim_copy_from_phys(&byte, orig + offset + size, 1);
+				CHECK_EQ(byte, 77);
+			}
+			swiotlb_tbl_unmap_single(&dev, tlb, size, DMA_FROM_DEVICE, 0);
+		}
+}
+
 static phys_addr_t forig;
 
 static phys_addr_t fmap(struct device *dev, int cpu)

@@ -905,7 +905,7 @@ TEST(xen_restored, .base_fails = true, .needs_hi = true, .needs_64bit = true)
 		used = subject_used(type);
 		sim_copy_to_phys(orig + MB, &byte, 1);
 		CHECK_EQ(map_pages(&dev, orig + MB, 3 * PAGE_SIZE), DMA_MAPPING_ERROR);
-		CHECK_EQ(sim_log_count("not contiguous in machine memory"), 1);
+		CHECK_EQ(sim_log_count("not contiguous or not aligned in machine memory"), 1);
 		CHECK_EQ(subject_used(type), used);
 		sim_copy_from_phys(&byte, orig + MB, 1);
 		CHECK_EQ(byte, 77);
@@ -973,6 +973,125 @@ TEST(xen_restored_elsewhere, .base_fails = true, .needs_hi = true, .needs_64bit 
 	CHECK(subject_uses_hi(&dev));
 	test_pools(NULL, true);
 	hyp_check();
+}
+
+/*
+ * LO is in pieces that are not aligned, as large as the mapping and more. What crosses a
+ * boundary, or has other low bits than the buffer, is refused; nothing is said if so wished.
+ */
+TEST(xen_restored_unaligned, .base_fails = true, .needs_hi = true, .needs_64bit = true)
+{
+	struct hyp_machine hyp = { .layout = HYP_SCATTERED,
+				   .low_heap = 32 * MB,
+				   .high_heap = 64 * MB };
+	unsigned int refused = 0, mapped = 0;
+	struct subject_pool pool;
+	struct device dev;
+	dma_addr_t handle;
+	phys_addr_t orig;
+
+	test_boot_xen(64 * MB, &hyp, "512,1,force");
+	subject_early(true, 0);
+	pool = test_pool(SWIOTLB_LO);
+	orig = virt_to_phys(low_memory(MB));
+	/* 8 pages where they were, 32 in one piece, 24 where they were */
+	for (phys_addr_t p = pool.start; p < pool.end; p += SEGMENT)
+		CHECK(!xen_create_contiguous_region(p + 8 * PAGE_SIZE, 5, 32, &handle));
+	hyp_resume();
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	for (int aligned = 0; aligned < 2; aligned++) {
+		dev.seg_boundary = aligned ? 0xffffffff : 0xffff;
+		dev.min_align_mask = aligned ? 0xffff : 0;
+		for (int i = 0; i < 16; i++) {
+			dma_addr_t dma = map_pages(&dev, orig, 10 * PAGE_SIZE);
+
+			if (dma == DMA_MAPPING_ERROR) {
+				refused++;
+				continue;
+			}
+			mapped++;
+			CHECK((dma & 0xffff) + 10 * PAGE_SIZE <= 0x10000 || aligned);
+			CHECK(!((dma ^ orig) & dev.min_align_mask));
+		}
+	}
+	CHECK(refused && mapped, "%u refused, %u mapped", refused, mapped);
+	CHECK_EQ(sim_log_count("bounce buffer of 40960 bytes is not contiguous or not aligned"),
+		 refused);
+	do
+		handle = subject_xen_ops->map_page(&dev, pfn_to_page(PFN_DOWN(orig)), 0,
+						   10 * PAGE_SIZE, DMA_TO_DEVICE, DMA_ATTR_NO_WARN);
+	while (handle != DMA_MAPPING_ERROR);
+	CHECK_EQ(sim_log_count("bounce buffer of 40960 bytes"), refused);
+}
+
+static struct device low, wide;
+static phys_addr_t recheck_orig;
+static unsigned int recheck_maps;
+
+/* Finds what was there, piece by piece, while devices that are active map. */
+static bool recheck_slowly(phys_addr_t start, unsigned long nslabs, unsigned int bits,
+			   struct range *bus)
+{
+	*bus = (struct range){ .start = U64_MAX };
+	for (phys_addr_t p = start; p < start + nslabs * SLAB; p += SEGMENT) {
+		dma_addr_t dma = swiotlb_map(&low, recheck_orig, 4096, DMA_TO_DEVICE, 0);
+
+		CHECK(dma != DMA_MAPPING_ERROR);
+		swiotlb_tbl_unmap_single(&low, dma, 4096, DMA_TO_DEVICE, 0);
+		CHECK(!subject_uses_hi(&wide));
+		recheck_maps++;
+		bus->start = min(bus->start, (u64)p);
+		bus->end = max(bus->end, (u64)p + SEGMENT - 1);
+	}
+	return true;
+}
+
+/* A suspend that was cancelled, or a test: nothing changes for those who map meanwhile. */
+TEST(recheck_while_active, .needs_hi = true, .needs_64bit = true)
+{
+	struct sim_machine machine = { .cpus = 1,
+		.ram = { { 0, 64 * MB }, { 64 * GB - 2 * MB, 64 * GB + 8 * MB } } };
+
+	test_boot(&machine, "512,1,4M,force");
+	subject_early(false, 0);
+	sim_device(&low, "low", DMA_BIT_MASK(32));
+	/* Reaches the beginning of HI, not all of it. */
+	sim_device(&wide, "wide", DMA_BIT_MASK(36));
+	CHECK(test_pool(SWIOTLB_HI).start < 64 * GB && test_pool(SWIOTLB_HI).end > 64 * GB);
+	recheck_orig = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	recheck_maps = 0;
+	swiotlb_recheck_pools(recheck_slowly);
+	CHECK_EQ(recheck_maps, 4 + 16);
+	test_pools(NULL, true);
+}
+
+static struct range elsewhere;
+
+static bool recheck_elsewhere(phys_addr_t start, unsigned long nslabs, unsigned int bits,
+			      struct range *bus)
+{
+	*bus = elsewhere;
+	return true;
+}
+
+/* What is found is taken over, if only one end differs as well. */
+TEST(recheck_one_end, .needs_hi = true, .needs_64bit = true)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	for (int end = 0; end < 2; end++) {
+		elsewhere = test_pool(SWIOTLB_LO).bus;
+		if (end)
+			elsewhere.end += GB;
+		else
+			elsewhere.start += SEGMENT;
+		swiotlb_recheck_pools(recheck_elsewhere);
+		CHECK_EQ(test_pool(SWIOTLB_LO).bus.start, elsewhere.start);
+		CHECK_EQ(test_pool(SWIOTLB_LO).bus.end, elsewhere.end);
+	}
 }
 
 /*
