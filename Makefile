@@ -4,8 +4,11 @@
 # Variables count on make's command line only, since anybody's environment may hold
 # names as general as these. The scripts get them as SWIOTLB_<NAME>, not expanded.
 VARIABLES := BASE BOUNDS BUILD CMDLINE CONFIG CPUS DEBUG INSTALL KERNEL LEVELS LINUX MEM MINUTES PARTS \
-	PUBLISH QEMU_EXTRA QUICK SECONDS SIGNOFF STEPS TIME_SCALE XEN_CMDLINE
+	PUBLISH QEMU_EXTRA QUICK SECONDS SIGNOFF TIME_SCALE XEN_CMDLINE
 given = $(filter command,$(origin $(1)))
+# V is a habit from the kernel's make. A make that calls this one passes its own on.
+unknown := $(strip $(foreach v,$(filter-out V $(VARIABLES),$(.VARIABLES)),$(if $(call given,$v),$v)))
+$(if $(MAKELEVEL:0=),,$(if $(unknown),$(error there is no variable $(unknown); make help lists all)))
 $(foreach v,$(VARIABLES),$(if $(call given,$v),$(eval export SWIOTLB_$v = $$(value $v))))
 ignored := $(strip $(foreach v,$(VARIABLES),$(if $(filter environment,$(origin $v)),$v)))
 $(if $(ignored),$(warning ignored since they come from the environment, not as arguments of make: $(ignored)))

@@ -24,6 +24,17 @@ for name in BOUNDS DEBUG PUBLISH QUICK SIGNOFF; do
 	*) die "${name#SWIOTLB_}=${!name}: want 1 for yes; 0, no or nothing for no" ;;
 	esac
 done
+# A test is one with the defaults of all settings that change what is tested.
+no_settings() {
+	local name ignored=''
+	for name in BOUNDS CMDLINE CONFIG CPUS DEBUG KERNEL MEM MINUTES PUBLISH QEMU_EXTRA QUICK \
+		SIGNOFF STEPS XEN_CMDLINE; do
+		name=SWIOTLB_$name
+		[ -z "${!name-}" ] || ignored+=" ${name#SWIOTLB_}"
+		unset "$name"
+	done
+	[ -z "$ignored" ] || warn "tests have settings of their own, so these are ignored:$ignored"
+}
 # The shell's own clock, which takes a value from the environment.
 SECONDS=0
 declare +x SECONDS
@@ -40,6 +51,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/swiotlb
 # bin/clean empties a folder only if it holds this file, which says that we made it.
 marker=.swiotlb-build
 build=$(realpath -ms "${SWIOTLB_BUILD:-$top/build/$base}")
+# The same folder for what is started from here, in whatever folder that is.
+[ -z "${SWIOTLB_BUILD-}" ] || export SWIOTLB_BUILD=$build
 if [ ! -f "$build/$marker" ]; then
 	# build/ of this repository is ours, unless it leads elsewhere.
 	[ "$(realpath -m "$build")" = "$top/build/$base" ] || [ -z "$(ls -A "$build" 2>/dev/null)" ] ||

@@ -20,11 +20,7 @@ passes=$cache/passed
 # What a boot depends on, besides its scenario.
 booting="boot/* boot/guest bin/build-kernel bin/configure bin/kbuild bin/lib.sh @kernel @xen @tree:tools/testing/selftests"
 
-# A pass is one with the defaults of all settings that change what is tested.
-for name in CMDLINE XEN_CMDLINE MEM CPUS QEMU_EXTRA MINUTES KERNEL CONFIG DEBUG STEPS SIGNOFF \
-	QUICK PUBLISH BOUNDS; do
-	unset "SWIOTLB_$name"
-done
+no_settings
 
 # inputs WORD...: print what each word stands for
 inputs() {

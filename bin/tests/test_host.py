@@ -160,6 +160,45 @@ class SettingsTest(HostTest):
             self.assertNotIn(name, told)
         self.assertFalse({"MAKEFLAGS", "MAKEOVERRIDES"} & set(told))
 
+    def test_unknown(self):
+        """A variable that does not exist is an error, not V=1 or those of a make that calls this."""
+        said = self.fails("make", "-s", "check", "PART=kunit", "MEM=8G", "CMD=x=y z")
+        self.assertRegex(said, r"\*\*\* there is no variable (PART CMD|CMD PART); make help lists all\.")
+        self.assertFalse(os.path.exists(os.path.join(self.top, "env")))
+        self.passes("make", "-j2", "check", "V=1", "CMDLINE=a PART=b")
+        self.write("outer.mk", f"all:\n\t$(MAKE) -C {self.top} check\n")
+        self.passes("make", "-f", self.path("outer.mk"), "O=x", "MEM=8G")
+        self.assertEqual(self.told()["SWIOTLB_MEM"], "8G")
+
+    def test_help(self):
+        said = self.passes("make", "-s")
+        for name in self.names:
+            self.assertRegex(said, rf"\b{name}=")
+
+    def test_tests_take_none(self):
+        """A test with another command line or machine would prove something else."""
+        given = {"SWIOTLB_" + name: "1" for name in (
+            "CMDLINE", "XEN_CMDLINE", "MEM", "CPUS", "QEMU_EXTRA", "MINUTES", "KERNEL", "CONFIG")}
+        kept = {"SWIOTLB_" + name: "1" for name in ("TIME_SCALE", "INSTALL", "LINUX")}
+        shutil.copy(os.path.join(TOP, "bin", "check"), os.path.join(self.top, "bin"))
+        self.write("top/bin/install-packages", '#!/bin/sh\nenv -0 >env\nfalse\n', 0o755)
+        said = self.fails("bin/check", **given, **kept)
+        self.assertIn("warning: tests have settings of their own, so these are ignored: "
+                      "CMDLINE CONFIG CPUS KERNEL MEM MINUTES QEMU_EXTRA XEN_CMDLINE\n", said)
+        self.assertFalse(set(given) & set(self.told()))
+        for name, value in kept.items():
+            self.assertEqual(self.told()[name], value)
+
+    def test_relative_build(self):
+        """It stays the same folder for a script that another has started elsewhere."""
+        self.write("top/bin/inner", '#!/bin/bash\n. "$(dirname "$0")/../bin/lib.sh"\necho "$build"\n',
+                   0o755)
+        done = self.bash('cd "$cache"; "$top/bin/inner"', SWIOTLB_BUILD="../rel")
+        self.assertEqual(done.stdout, self.path("rel") + "\n")
+        done = self.bash('cd "$cache"; "$top/bin/inner"; env')
+        self.assertEqual(done.stdout.splitlines()[0], self.build)
+        self.assertNotIn("SWIOTLB_BUILD", done.stdout)
+
     def test_environment(self):
         for flags in ([], ["-e"]):
             said = self.passes("make", *flags, "check", **{name: "/nonsense" for name in self.names})
