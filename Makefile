@@ -18,7 +18,7 @@ $(if $(ignored),$(warning ignored since they come from the environment, not as a
 .NOTPARALLEL:
 
 .PHONY: help dom0 shell soak debug dynamic check check-long bench kunit mutants fuzz kernel tree refresh \
-	series deb clean packages check-packages fetch
+	series deb clean packages check-packages fetch settings
 
 help:	## this list
 	@echo "Commands:"
@@ -38,19 +38,19 @@ help:	## this list
 ## QUICK=1 PUBLISH=1 bench: few cases; a copy of the report in bench/results/;
 ##                   BOUNDS=1 a bound that is missed is an error
 
-dom0: kernel fetch	## build the kernel, boot it as Xen dom0 in QEMU, drive real devices, report
+dom0: settings kernel fetch	## build the kernel, boot it as Xen dom0 in QEMU, drive real devices, report
 	@boot/dom0
 
-shell: kernel fetch	## the same dom0, with a prompt
+shell: settings kernel fetch	## the same dom0, with a prompt
 	@boot/shell
 
-soak: kernel fetch	## all devices at once, verified, for MINUTES=3, in that dom0
+soak: settings kernel fetch	## all devices at once, verified, for MINUTES=3, in that dom0
 	@boot/scenario --show soak
 
-debug: fetch	## the main scenarios on a kernel with checkers of locks, DMA and memory
+debug: settings fetch	## the main scenarios on a kernel with checkers of locks, DMA and memory
 	@boot/on-kernel debug
 
-dynamic: fetch	## the same on a kernel whose pools grow (CONFIG_SWIOTLB_DYNAMIC)
+dynamic: settings fetch	## the same on a kernel whose pools grow (CONFIG_SWIOTLB_DYNAMIC)
 	@boot/on-kernel dynamic
 
 check:	## the tests that fit into 50 minutes on 2 cores
@@ -89,6 +89,10 @@ deb:	## Debian packages of the patched kernel; CONFIG=/boot/config-... DEBUG=1
 
 clean:	## remove what was built, but for the tree to work in
 	@bin/clean
+
+# Before anything is fetched or built for a boot
+settings:
+	@boot/settings
 
 packages:
 	@bin/install-packages build boot

@@ -2,7 +2,7 @@
 """The test machine: its devices, and the QEMU command that makes it."""
 import shlex
 
-from scenario import kernel_says
+import scenario as scenarios
 
 DISK_MB = 64
 
@@ -63,7 +63,7 @@ def kernel_cmdline(scenario):
         words.append("edu=" + ",".join(f"0000:00:{slot:02x}.0={bits}" for slot, bits in edu))
     if scenario["minutes"]:
         words.append(f"minutes={scenario['minutes']}")
-    words.append(kernel_says(scenario["kernel"], "cmdline"))
+    words.append(scenarios.kernel_says(scenario["kernel"], "cmdline"))
     return " ".join(filter(None, words + [scenario["CMDLINE"]]))
 
 
@@ -79,7 +79,7 @@ def qemu(scenario, extra="", shell=False):
         args += device
     for slot, bits in edu_devices(scenario):
         args += ["-device", f"edu,addr={slot:#x},dma_mask={(1 << bits) - 1:#x}"]
-    args += shlex.split(scenario["qemu"])
+    args += scenarios.words(scenario["qemu"], "qemu")
     if scenario["mode"] == "xen":
         # -initrd is a list of modules; a comma within one is written twice.
         dom0 = ("kernel " + kernel_cmdline(scenario)).replace(",", ",,")
@@ -88,7 +88,7 @@ def qemu(scenario, extra="", shell=False):
     else:
         args += ["-kernel", "kernel", "-append", kernel_cmdline(scenario),
                  "-initrd", "initramfs"]
-    return args + shlex.split(extra)
+    return args + scenarios.words(extra, "QEMU_EXTRA")
 
 
 def script(scenario, args):

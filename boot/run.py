@@ -77,6 +77,17 @@ def time_scale():
     return scale
 
 
+def check_settings():
+    """What the user says, before anything is fetched, built or booted."""
+    time_scale()
+    # A scenario that takes all of it
+    scenario = scenarios.apply_user(scenarios.parse("settings", "minutes=1"), setting)
+    machine.qemu(scenario, setting("QEMU_EXTRA"))
+    kernel = setting("KERNEL")
+    if kernel and not (os.path.isfile(kernel) and os.access(kernel, os.R_OK)):
+        raise scenarios.Bad(f"KERNEL={kernel}: there is no such file, or it cannot be read")
+
+
 def make_kernel(name):
     """With a root file system of its own, if it has modules."""
     for program in (os.path.join(os.path.dirname(HERE), "bin", "build-kernel"),
@@ -257,6 +268,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--show", action="store_true", help="print the whole reports")
     parser.add_argument("--shell", action="store_true", help="a prompt instead of a test")
+    parser.add_argument("--settings", action="store_true", help="only look at the settings")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--kernel", metavar="NAME",
                         help="on the kernel with the options of boot/kernels/NAME")
@@ -271,11 +283,13 @@ def main():
                 scenario = scenarios.load(name)
                 print(f"{name:16} {'long ' if scenario['long'] else ''}{scenario['what']}")
             return 0
+        check_settings()
+        if options.settings:
+            return 0
         if options.shell:
             return run_shell()
         if not options.names:
             raise scenarios.Bad(f"which scenario? There are: {' '.join(scenarios.names())}")
-        time_scale()
         for name in options.names:
             scenarios.load(name)
         if options.kernel:

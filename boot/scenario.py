@@ -2,25 +2,27 @@
 """A scenario: a file of KEY=value lines that says what to boot and to expect."""
 import os
 import re
+import shlex
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+GUEST = os.path.join(HERE, "guest")
 KERNELS = os.path.join(HERE, "kernels")
 
 # key: (default, what it means); a list may be given in several lines.
 KEYS = {
     "what": ("", "one sentence about what the scenario proves"),
     "mode": ("xen", "xen: dom0 on Xen; bare: the kernel on the machine itself"),
-    "MEM": ("6G", "memory of the machine"),
-    "host": ("", "memory of the host that it takes at most; default: three quarters of MEM"),
+    "MEM": ("6G", "memory of the machine, such as 6G or 4096M"),
+    "host": ("", "memory of the host that it takes at most, such as 6G; default: 3/4 of MEM"),
     "CPUS": ("2", "processors of the machine"),
     "CMDLINE": ("", "for the kernel's command line"),
     "XEN_CMDLINE": ("", "for Xen's command line"),
     "test": ("devices", "programs of boot/guest to run, separated by commas"),
     "patch": ("", "boot the kernel that has boot/scenarios/<patch> on top"),
     "kernel": ("", "boot the kernel that has the options of boot/kernels/<kernel> on top"),
-    "icount": ("", "the guest's clock counts instructions, of 2^icount ns each"),
+    "icount": ("", "0 to 10: the guest's clock counts instructions, of 2^icount ns each"),
     "qemu": ("", "further arguments for QEMU"),
-    "edu": ("", "bits that edu devices reach, one device each, separated by commas"),
+    "edu": ("", "bits (1 to 64) that edu devices reach, one device each, separated by commas"),
     "minutes": ("", "how long the soak goes on; added to limit; MINUTES= takes its place"),
     "limit": ("420", "seconds in all"),
     "silence": ("120", "seconds without a line on the console"),
@@ -43,8 +45,27 @@ KEYS = {
     "never": ([], "regular expression: matches no console line"),
 }
 
-# What a line of a list looks like
-LISTS = {
+# What a value looks like; the other keys take any text.
+FORMS = {
+    "what": r".+",
+    "mode": r"xen|bare",
+    "MEM": r"[1-9][0-9]*[MG]",
+    "host": r"[1-9][0-9]*[MG]",
+    "CPUS": r"[1-9][0-9]*",
+    "test": r"[a-z-]+(,[a-z-]+)*",
+    "patch": r"[a-z-]+\.patch",
+    "icount": r"10|[0-9]",
+    "edu": r"(BITS)(,(BITS))*".replace("BITS", "[1-9]|[1-5][0-9]|6[0-4]"),
+    "minutes": r"[1-9][0-9]*",
+    "limit": r"[1-9][0-9]*",
+    "silence": r"[1-9][0-9]*",
+    "long": r"1",
+    "expect": r"pass|fail (?P<pattern>.+)",
+    "pools": r"lo|lo,hi",
+    "bounced": r"(lo|hi)(,(lo|hi))*",
+    "failures": r"(lo|hi)(,(lo|hi))*",
+    "overflow": r"hi",
+    "empty": r"1",
     "size": r"(lo|hi) [0-9]+",
     "hiwater": r"(lo|hi) [0-9]+",
     "kunit": r"\S+ [1-9][0-9]*",
@@ -85,36 +106,37 @@ def parse(name, text):
             continue
         key, equals, value = line.partition("=")
         if not equals or key not in KEYS:
-            raise Bad(f"scenario {name}, line {number}: unknown key {key!r}")
+            raise Bad(f"boot/scenarios/{name}, line {number}: unknown key {key!r}")
+        check(name, key, value)
         if isinstance(scenario[key], list):
             scenario[key].append(value)
         else:
             scenario[key] = value
-    if scenario["mode"] not in ("xen", "bare"):
-        raise Bad(f"scenario {name}: mode={scenario['mode']} is neither xen nor bare")
     if scenario["kernel"]:
         if scenario["patch"]:
-            raise Bad(f"scenario {name}: kernel= and patch= exclude each other")
+            raise Bad(f"boot/scenarios/{name}: kernel= and patch= exclude each other")
         check_kernel(scenario["kernel"])
-    if not re.fullmatch("|[1-9][0-9]*[MG]", scenario["host"]):
-        raise Bad(f"scenario {name}: host={scenario['host']}: want a size such as 6G or 4096M")
-    for reach in filter(None, scenario["edu"].split(",")):
-        if not re.fullmatch("[1-9][0-9]?", reach) or int(reach) > 64:
-            raise Bad(f"scenario {name}: edu={scenario['edu']}: {reach} is no number of bits")
-    if not re.fullmatch("[0-9]*", scenario["minutes"]):
-        raise Bad(f"scenario {name}: minutes={scenario['minutes']}: want a number")
-    if not re.fullmatch("|10|[0-9]", scenario["icount"]):
-        raise Bad(f"scenario {name}: icount={scenario['icount']}: want a number from 0 to 10")
-    for key, form in LISTS.items():
-        for value in scenario[key]:
-            match = re.fullmatch(form, value)
-            if not match:
-                raise Bad(f"scenario {name}: {key}={value}: want {KEYS[key][1]}")
-            try:
-                re.compile(match.groupdict().get("pattern") or "")
-            except re.error as error:
-                raise Bad(f"scenario {name}: {key}={value}: {error}") from error
     return scenario
+
+
+def check(name, key, value):
+    """That a scenario may have this value for this key."""
+    wrong = f"boot/scenarios/{name}: {key}={value}: "
+    match = re.fullmatch(FORMS.get(key, ".*"), value)
+    if not match:
+        raise Bad(f"{wrong}want {KEYS[key][1]}")
+    try:
+        re.compile(match.groupdict().get("pattern") or "")
+    except re.error as error:
+        raise Bad(f"{wrong}{error}") from error
+    if key == "qemu":
+        words(value, f"boot/scenarios/{name}: qemu")
+    if key == "test":
+        for program in value.split(","):
+            if not os.path.isfile(os.path.join(GUEST, program)):
+                raise Bad(f"{wrong}there is no boot/guest/{program}")
+    if key == "patch" and not os.path.isfile(os.path.join(HERE, "scenarios", value)):
+        raise Bad(f"{wrong}there is no boot/scenarios/{value}")
 
 
 def check_kernel(name):
@@ -137,6 +159,16 @@ def slowness(kernel):
     return float(kernel_says(kernel, "slow") or 1)
 
 
+def words(text, what):
+    """The words of text, split as the shell does; what says where they come from."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        reason = "a quote is not closed" if "quotation" in str(error) else \
+            "there is nothing after the last backslash"
+        raise Bad(f"{what}={text}: {reason}") from error
+
+
 def apply_user(scenario, setting):
     """The user's variables: setting(name), empty when one says nothing."""
     result = dict(scenario)
@@ -155,15 +187,15 @@ def apply_user(scenario, setting):
         raise Bad(f"CPUS={result['CPUS']}: want a number")
     for key in ("CMDLINE", "XEN_CMDLINE"):
         extra = setting(key).split()
-        words = result[key].split()
+        own = result[key].split()
         if any(word.startswith("swiotlb=") for word in extra):
-            words = [w for w in words if not w.startswith("swiotlb=")]
+            own = [w for w in own if not w.startswith("swiotlb=")]
             # What was expected of the scenario's own sizes says nothing now.
             result["pools"] = result["bounced"] = ""
             result["size"] = []
             result["once"] = result["never"] = result["count"] = []
         # Xen merges several dom0_mem=: the scenario's max would stay in force.
         if any(word.startswith("dom0_mem=") for word in extra):
-            words = [w for w in words if not w.startswith("dom0_mem=")]
-        result[key] = " ".join(words + extra)
+            own = [w for w in own if not w.startswith("dom0_mem=")]
+        result[key] = " ".join(own + extra)
     return result

@@ -175,6 +175,22 @@ class SettingsTest(HostTest):
         for name in self.names:
             self.assertRegex(said, rf"\b{name}=")
 
+    def test_first(self):
+        """What a boot cannot use is an error before anything is fetched or built for it."""
+        self.write("top/bin/install-packages", "#!/bin/sh\necho began\nfalse\n", 0o755)
+        for name, value, said in (
+                ("MEM", "6", "want a size such as 6G or 4096M"), ("CPUS", "two", "want a number"),
+                ("TIME_SCALE", "0", "want a number above 0"),
+                ("MINUTES", "x", "want a number of minutes"),
+                ("KERNEL", "nosuch", "there is no such file, or it cannot be read"),
+                ("QEMU_EXTRA", "-device 'edu", "a quote is not closed")):
+            for target in ("dom0", "shell", "soak", "debug", "dynamic"):
+                self.assertEqual(self.fails("make", "-s", target, f"{name}={value}").splitlines()[0],
+                                 f"error: {name}={value}: {said}")
+        self.write("top/image")
+        self.assertEqual(self.fails("make", "-s", "dom0", "KERNEL=image", "MEM=4096M").splitlines()[0],
+                         "began")
+
     def test_tests_take_none(self):
         """A test with another command line or machine would prove something else."""
         given = {"SWIOTLB_" + name: "1" for name in (

@@ -673,6 +673,23 @@ class ScenarioTest(unittest.TestCase):
                      "kernel=no-such", "kernel=debug\npatch=must-fail.patch"):
             with self.assertRaises(scenarios.Bad):
                 scenarios.parse("bad", text)
+        # A value that cannot be right is named, with its file, its key and what is wanted.
+        for text, wanted in (("long=yes", "want 1: for check-long only"), ("long=", "want 1"),
+                             ("expect=fial x", "want pass, or: fail <"), ("expect=fail", "want pass"),
+                             ("expect=fail (", "missing )"), ("limit=abc", "want seconds in all"),
+                             ("limit=0", "want sec"), ("silence=1.5", "want sec"), ("silence=", "want"),
+                             ("failures=lo,mid", "want pools"), ("bounced=lo,", "want pools"),
+                             ("overflow=lo", "want hi"), ("pools=hi", "want the pools"),
+                             ("empty=yes", "want 1"), ("test=", "want programs"),
+                             ("test=disks,,net", "want programs"), ("MEM=6", "such as 6G"),
+                             ("test=no-such", "there is no boot/guest/no-such"), ("CPUS=0", "want"),
+                             ("patch=no-such.patch", "there is no boot/scenarios/no-such.patch"),
+                             ("what=", "want one sentence"), ("edu=", "want bits"),
+                             ("qemu=-device 'edu", "a quote is not closed")):
+            with self.subTest(text), self.assertRaises(scenarios.Bad) as caught:
+                scenarios.parse("bad", text)
+            self.assertTrue(str(caught.exception).startswith(f"boot/scenarios/bad: {text}: "))
+            self.assertIn(wanted, str(caught.exception))
         with self.assertRaises(scenarios.Bad):
             scenarios.load("no-such")
 
@@ -716,6 +733,13 @@ class ScenarioTest(unittest.TestCase):
         self.assertIn("edu=0000:00:10.0=28,0000:00:11.0=64", words)
         self.assertIn("minutes=5", words)
         self.assertNotIn("minutes", machine.kernel_cmdline(scenarios.parse("t", "")))
+
+    def test_quotes(self):
+        for text, reason in (("-device 'edu", "a quote is not closed"),
+                             ("edu\\", "there is nothing after the last backslash")):
+            with self.assertRaises(scenarios.Bad) as caught:
+                machine.qemu(scenarios.parse("t", ""), text)
+            self.assertEqual(str(caught.exception), f"QEMU_EXTRA={text}: {reason}")
 
     def test_icount(self):
         args = machine.qemu(scenarios.parse("t", "icount=3\n"))
