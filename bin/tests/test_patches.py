@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""bin/boot-patches and bin/build-patches, with programs in the place of make and of QEMU."""
+"""bin/boot-patches, build-patches, check-static and export, with programs in the place of make and
+of QEMU."""
 import os
+import shutil
 import subprocess
 import sys
 import unittest
@@ -29,7 +31,7 @@ TREES = ("patch-tree", "patch-tree-second")
 class PatchesTest(Repository):
     def setUp(self):
         super().setUp()
-        for name in ("boot-patches", "build-patches"):
+        for name in ("boot-patches", "build-patches", "check-static", "export"):
             self.write("bin/" + name, self.read(f"{BIN}/{name}"))
         for name in ("build-kernel", "configure"):
             self.write("bin/" + name, NOTHING)
@@ -131,6 +133,40 @@ class PatchesTest(Repository):
                 self.write(f"bin/configs/{name}", f"# set: {kind}\n# start: {start}\n# build: folder/\n")
             self.assertIn(f"not ok {wrong} - ", self.run_program("build-patches", "quick"))
             self.assertEqual(self.status, 1)
+
+    def test_sparse_looked_at_nothing(self):
+        """The reason is said where its absence is one."""
+        self.write("bin/kbuild", NOTHING)
+        self.write("bin/build-patches", NOTHING)
+        for name in ("folder/a.o", "series.config"):
+            self.write(f"build/1.0/patch-builds/x86-xen-all/{name}", "")
+        self.assertEqual(self.run_program("check-static", "quick", "W=1"), ["ok W=1"], self.errors)
+        self.write("build/1.0/patch-builds/x86-xen-all/folder/a.o", "")
+        self.assertEqual(self.run_program("check-static", "quick", "sparse"), [])
+        self.assertRegex(self.errors,
+                         r"(?m)^error: the base: sparse looked at no file \(/.*/make\.log\)$")
+
+    def test_export(self):
+        """It replaces nothing but mails."""
+        self.write("patches/1.0/cover-letter", "subject\n\ntext\n")
+        out = self.top + "/../mails"
+        names = ["0000-cover-letter.patch", "0001-first.patch", "0002-documents.patch",
+                 "0003-last.patch"]
+        os.makedirs(out)
+        for _ in range(2):
+            self.run_program("export", "build/1.0/linux", "../mails")
+            self.assertEqual((self.status, sorted(os.listdir(out))), (0, names), self.errors)
+            for name in ("0009-old.patch", "0000-cover-letter.patch.new"):
+                self.write(f"../mails/{name}", "old\n")
+        for name in ("thesis.tex", "folder/0001.patch", ".git/config"):
+            self.write("../mails/" + name, "mine\n")
+            self.run_program("export", "build/1.0/linux", "../mails")
+            self.assertEqual(self.status, 1)
+            first = name.split("/")[0]
+            self.assertRegex(self.errors, rf"\Aerror: /.*/mails holds {first}, which is no mail, "
+                             "so it is not replaced: name a new or an empty folder\n\\Z")
+            self.assertTrue(os.path.exists(f"{out}/0009-old.patch"))
+            shutil.move(f"{out}/{first}", f"{self.top}/../away-{first}")
 
     def test_room(self):
         """Only for what is built"""
