@@ -22,6 +22,12 @@ booting="boot/* boot/guest bin/build-kernel bin/configure bin/kbuild bin/lib.sh 
 
 no_settings
 
+# want_scenario NAME: end unless boot/scenarios has it
+want_scenario() {
+	[[ $1 != *[./]* && -f $top/boot/scenarios/$1 ]] ||
+		die "there is no scenario '$1'; boot/scenario --list lists them"
+}
+
 # inputs WORD...: print what each word stands for
 inputs() {
 	local word what commit path paths

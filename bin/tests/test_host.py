@@ -286,6 +286,33 @@ class SettingsTest(HostTest):
             self.assertRegex(self.fails("bin/check-static", *words),
                              r"^error: (no check '.*'; )?usage: check-static long .*\n$")
 
+    def test_usage(self):
+        """What a script does not know is an error in its own words, before it does anything."""
+        for words in (["bin/assemble", "--exakt"], ["bin/assemble", "--exact", "x"],
+                      ["bin/check-series", "x"], ["bin/unit-tests", "x"], ["bin/clean", "x"],
+                      ["bin/deb", "x"], ["bin/fetch-deb"], ["bin/fetch-deb", "a", "b"],
+                      ["bin/commit-series"], ["boot/patched-kernel"], ["boot/on-kernel"],
+                      ["boot/on-kernel", "nosuch"], ["boot/on-kernel", "--list"],
+                      ["boot/on-kernel", "debug", "x"], ["boot/settings", "x"],
+                      ["bin/export", "a", "b", "c"], ["bin/boot-patches", "1/1", "no-hi", "x"]):
+            name = os.path.basename(words[0])
+            self.assertRegex(self.fails(*words), rf"\Aerror: usage: {name}\b.*\n\Z")
+        self.assertEqual(self.passes("boot/on-kernel", "--list", "dynamic"),
+                         "kunit-bare kunit bare forced\n")
+
+    def test_no_such_scenario(self):
+        """Before a kernel is built for it"""
+        self.write("top/bin/build-kernel", "#!/bin/sh\necho built\nfalse\n", 0o755)
+        for words in (["bin/boots"], ["bin/boots", "forced"], ["bin/boots", "quick"],
+                      ["bin/boot-patches", "1/1"]):
+            self.assertEqual(self.fails(*words, "nosuch"), "error: there is no scenario "
+                             f"'{'quick' if 'quick' in words else 'nosuch'}'; "
+                             "boot/scenario --list lists them\n")
+        self.assertIn("'must-fail.patch'", self.fails("bin/boots", "must-fail.patch"))
+        for words in (["bin/boots", "forced"], ["bin/boots", "quick"], ["bin/boots", "debug"],
+                      ["bin/boot-patches", "1/1"]):
+            self.assertEqual(self.fails(*words), "built\n")
+
     def test_no_home(self):
         del self.env["HOME"]
         self.assertEqual(self.fails("bin/check"), "error: neither HOME nor XDG_CACHE_HOME is set, so "
