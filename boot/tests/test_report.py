@@ -571,7 +571,7 @@ class RulesTest(unittest.TestCase):
                                          "software IO TLB: Cannot allocate buffer"],
         "a pool or a buffer in pieces": [
             "software IO TLB: hi: out of use: not contiguous or out of reach on the bus",
-            "nvme 0000:00:01.0: swiotlb: bounce buffer of 8192 bytes is not contiguous in "
+            "nvme 0000:00:01.0: swiotlb: bounce buffer of 8192 bytes is not contiguous or not aligned in "
             "machine memory"],
         "a mapping failed, pool full": [
             "nvme 0000:00:01.0: swiotlb buffer is full (sz: 4096 bytes), total 512 (slots), "

@@ -377,6 +377,26 @@ TEST(limit_sync_beyond_a_buffer_with_padding)
 	}
 }
 
+/* From the beginning of each slot of a mapping: all of it, and then a byte more */
+static void sync_beyond(struct device *dev, phys_addr_t orig, size_t size)
+{
+	phys_addr_t tlb = swiotlb_tbl_map_single(dev, orig, size, 0, DMA_FROM_DEVICE, 0);
+	u8 byte;
+
+	for (size_t at = 0; at < size; at += SLAB - (tlb + at) % SLAB) {
+		swiotlb_sync_single_for_cpu(dev, tlb + at, size - at, DMA_FROM_DEVICE);
+		CHECK_EQ(sim_warnings(), 0);
+		byte = 77;
+		sim_copy_to_phys(orig + size, &byte, 1);
+		swiotlb_sync_single_for_cpu(dev, tlb + at, size - at + 1, DMA_FROM_DEVICE);
+		CHECK(sim_warnings(), "%zu bytes at %llu: from %zu on", size, orig % PAGE_SIZE, at);
+		sim_forgive_warnings();
+		sim_copy_from_phys(&byte, orig + size, 1);
+		CHECK_EQ(byte, 77);
+	}
+	swiotlb_tbl_unmap_single(dev, tlb, size, DMA_FROM_DEVICE, 0);
+}
+
 /*
  * Whatever the offset, and also where the last slot has less of the buffer than the first
  * leaves out: one byte too many is noticed in each slot, and nothing behind is written.
@@ -384,9 +404,8 @@ TEST(limit_sync_beyond_a_buffer_with_padding)
 TEST(limit_sync_beyond_a_buffer_with_an_offset)
 {
 	struct sim_machine machine;
-	phys_addr_t orig, tlb;
 	struct device dev;
-	u8 byte;
+	phys_addr_t orig;
 
 	test_machine(&machine, 64 * MB, 0, 1);
 	test_boot(&machine, "512,1");
@@ -395,23 +414,8 @@ TEST(limit_sync_beyond_a_buffer_with_an_offset)
 	sim_device(&dev, "dev", DMA_BIT_MASK(32));
 	dev.min_align_mask = 0xfff;
 	for (size_t offset = 1; offset < 4096; offset += 273)
-		for (size_t size = 1, at, next; size < 3 * SLAB; size += 311) {
-			tlb = swiotlb_tbl_map_single(&dev, orig + offset, size, 0, DMA_FROM_DEVICE, 0);
-			for (at = 0; at < size; at = next) {
-				next = at + SLAB - (tlb + at) % SLAB;
-				swiotlb_sync_single_for_cpu(&dev, tlb + at, size - at, DMA_FROM_DEVICE);
-				CHECK_EQ(sim_warnings(), 0);
-				byte = 77;
-				sim_copy_to_phys(orig + offset + size, &byte, 1);
-				swiotlb_sync_single_for_cpu(&dev, tlb + at, size - at + 1,
-							    DMA_FROM_DEVICE);
-				CHECK(sim_warnings(), "%zu bytes at %zu: from %zu on", size, offset, at);
-				sim_forgive_warnings();
-				sim_copy_from_phys(&byte, orig + offset + size, 1);
-				CHECK_EQ(byte, 77);
-			}
-			swiotlb_tbl_unmap_single(&dev, tlb, size, DMA_FROM_DEVICE, 0);
-		}
+		for (size_t size = 1; size < 3 * SLAB; size += 311)
+			sync_beyond(&dev, orig + offset, size);
 }
 
 static phys_addr_t forig;

@@ -128,8 +128,8 @@ TEST(reserve_while_growing, .needs_hi = true, .needs_64bit = true, .needs_dynami
 		subject_forbid_growth(false);
 		/* HI has 64 segments, LO 4 or, less the reserve, 2. */
 		for (unsigned int n = 0, tries = 0; n < 64 * with_hi + 32; tries++) {
-			phys_addr_t tlb = swiotlb_tbl_map_single(&wide, area, SEGMENT, 0, DMA_TO_DEVICE,
-								 DMA_ATTR_NO_WARN);
+			phys_addr_t tlb = swiotlb_tbl_map_single(&wide, area, SEGMENT, 0,
+								 DMA_TO_DEVICE, DMA_ATTR_NO_WARN);
 
 			CHECK(tlb != (phys_addr_t)DMA_MAPPING_ERROR && tries < 200);
 			if (strcmp(subject_pool_name(&wide, tlb), "transient")) {
