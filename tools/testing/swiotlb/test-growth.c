@@ -792,3 +792,32 @@ TEST(growth_by_the_size_of_lo, .needs_dynamic = true, .needs_hi = true, .needs_6
 	subject_add_pool();
 	CHECK_EQ(subject_nslabs(SWIOTLB_LO), 2048);
 }
+
+/* Pages that turn out to be out of reach go back before others are asked for. */
+TEST(growth_out_of_reach_leaves_nothing, .needs_dynamic = true, .needs_64bit = true)
+{
+	struct sim_machine machine;
+	phys_addr_t orig;
+	struct device dev;
+	dma_addr_t dma[3];
+	u64 before;
+
+	test_machine(&machine, 512 * MB, 80 * GB, 1);
+	test_boot(&machine, "512,1,force");
+	subject_early(false, 0);
+	subject_forbid_growth(false);
+	orig = sim_alloc_at(0, 512 * MB, SEGMENT, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(36));
+	for (int i = 0; i < 4; i++)
+		CHECK(swiotlb_map(&dev, orig, SEGMENT, DMA_TO_DEVICE, 0) != DMA_MAPPING_ERROR);
+	before = sim_allocated();
+	for (int i = 0; i < 3; i++) {
+		dma[i] = swiotlb_map(&dev, orig, 9000, DMA_TO_DEVICE, 0);
+		CHECK(dma[i] != DMA_MAPPING_ERROR);
+	}
+	sim_cancel_work();
+	for (int i = 0; i < 3; i++)
+		swiotlb_tbl_unmap_single(&dev, dma[i], 9000, DMA_TO_DEVICE, 0);
+	sim_run_deferred();
+	CHECK_EQ(sim_allocated(), before);
+}

@@ -679,3 +679,16 @@ TEST(late_init_allocations_fail)
 	CHECK_EQ(subject_late(4 * MB, GFP_KERNEL), -ENOMEM);
 	CHECK_EQ(sim_allocated(), 0);
 }
+
+/* What drivers and growth are told is the size obtained. */
+TEST(init_size_is_that_obtained)
+{
+	struct sim_machine machine;
+
+	test_machine(&machine, 48 * MB, 0, 1);
+	test_boot(&machine, NULL);
+	subject_early(false, 0);
+	CHECK(test_pool(SWIOTLB_LO).nslabs && test_pool(SWIOTLB_LO).nslabs < 32768);
+	CHECK_EQ(swiotlb_size_or_default(), test_pool(SWIOTLB_LO).nslabs * SLAB);
+	CHECK_EQ(subject_request(SWIOTLB_LO), test_pool(SWIOTLB_LO).nslabs);
+}

@@ -864,3 +864,36 @@ TEST(map_without_hi)
 	CHECK(swiotlb_find_pool(&dev, test_pool(SWIOTLB_LO).start));
 	model_check(true);
 }
+
+/*
+ * A slot of padding is in front, and was never used; the one behind it was, so that its
+ * descriptor says that nothing has to be cleared.
+ */
+TEST(map_padding_that_nobody_had, .needs_hi = true)
+{
+	struct sim_machine machine;
+	phys_addr_t orig, tlb;
+	struct device dev;
+	u8 page[4096];
+
+	test_machine(&machine, 64 * MB, 0, 1);
+	machine.dirty = true;
+	test_boot(&machine, "512,1");
+	subject_early(false, 0);
+	subject_forbid_growth(true);
+	orig = sim_alloc_at(0, 64 * MB, MB, PAGE_SIZE);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	dev.min_align_mask = 0xfff;
+	memset(page, 1, sizeof(page));
+	sim_copy_to_phys(orig, page, sizeof(page));
+	/* Each odd slot twice: the second time nothing in it is fresh. */
+	for (int i = 0; i < 512; i++) {
+		tlb = swiotlb_tbl_map_single(&dev, orig + 2048, 2048, 0, DMA_TO_DEVICE, 0);
+		CHECK_EQ(tlb & 0xfff, 2048);
+		swiotlb_tbl_unmap_single(&dev, tlb, 2048, DMA_TO_DEVICE, 0);
+	}
+	tlb = swiotlb_tbl_map_single(&dev, orig + 2048, 1000, 0xfff, DMA_TO_DEVICE, 0);
+	CHECK_EQ(tlb & 0xfff, 2048);
+	sim_copy_from_phys(page, tlb - 2048, sizeof(page));
+	CHECK(!memchr(page, SIM_SECRET, sizeof(page)), "old memory is in the padding");
+}

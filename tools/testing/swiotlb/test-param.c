@@ -212,3 +212,13 @@ TEST(param_twice, .needs_hi = true)
 		CHECK_EQ(subject_request(SWIOTLB_HI), 512);
 	CHECK(subject_forced());
 }
+
+/* A comma behind the word was always accepted, and says nothing. */
+TEST(param_comma_at_the_end, .needs_hi = true)
+{
+	unsigned long nslabs[2], nareas;
+
+	CHECK_EQ(subject_parse_warnings("512,force,", nslabs, &nareas), 0);
+	CHECK_EQ(subject_parse_warnings("noforce,", nslabs, &nareas), 0);
+	CHECK_EQ(subject_parse_warnings("force,x", nslabs, &nareas), 1);
+}

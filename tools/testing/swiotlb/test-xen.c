@@ -1123,3 +1123,22 @@ TEST(xen_restored_in_pages, .needs_hi = true, .needs_64bit = true)
 	unmap_and_look_at(&dev, orig + PAGE_SIZE - 700, 1500);
 	CHECK_EQ(subject_used(SWIOTLB_LO), 0);
 }
+
+/* What the device sees decides, with the offset of its window. */
+TEST(xen_supported_through_a_window)
+{
+	struct hyp_machine hyp = { .layout = HYP_IDENTITY, .low_heap = 32 * MB };
+	struct bus_dma_region windows[2] = { { 0, GB, 2 * GB } };
+	struct device dev;
+	u64 limit;
+
+	test_boot_xen(64 * MB, &hyp, "512,1");
+	subject_early(true, 0);
+	limit = subject_bus_limit(SWIOTLB_LO);
+	sim_device(&dev, "dev", DMA_BIT_MASK(32));
+	CHECK(subject_xen_ops->dma_supported(&dev, limit));
+	dev.dma_range_map = windows;
+	CHECK(!subject_xen_ops->dma_supported(&dev, limit));
+	CHECK(subject_xen_ops->dma_supported(&dev, limit + GB));
+	CHECK(!subject_xen_ops->dma_supported(&dev, limit + GB - 1));
+}
