@@ -193,6 +193,8 @@ const char *subject_inconsistent(const struct subject_pool *pool, unsigned long 
 unsigned long subject_used(int type);
 u64 subject_bounced_bytes(int type);
 bool subject_uses_hi(struct device *dev);
+void subject_recheck_pools(bool (*recheck)(phys_addr_t start, unsigned long nslabs,
+					   unsigned int bits, struct range *bus));
 u64 subject_bus_limit(int type);
 /* Bytes of bookkeeping: of a slot; of all of a pool, as the early allocator gave it */
 size_t subject_slot_bytes(void);

@@ -362,6 +362,14 @@ bool subject_uses_hi(struct device *dev)
 #endif
 }
 
+void subject_recheck_pools(bool (*recheck)(phys_addr_t start, unsigned long nslabs,
+					   unsigned int bits, struct range *bus))
+{
+#ifdef SUBJECT_HAS_HI
+	swiotlb_recheck_pools(recheck);
+#endif
+}
+
 u64 subject_bus_limit(int type)
 {
 #ifdef SUBJECT_HAS_HI
