@@ -174,7 +174,7 @@ def run_machine(scenario):
             console = file.read()
     except FileNotFoundError:
         pass
-    return cause, console, rundir
+    return cause or run.split_line(report.unmix(console)), console, rundir
 
 
 def boot(scenario):

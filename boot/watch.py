@@ -85,6 +85,11 @@ class Run:
             self.ended = True
             self.phase = "power off"
 
+    def split_line(self, console):
+        """What was wrong in a line that another one had split, of a console put in order."""
+        return next(filter(None, (self.rules.check("console", line)
+                                  for line in console.split("\n"))), None)
+
     def read_qemu_log(self):
         """QEMU's own log is another file; it may not be there yet."""
         try:

@@ -660,6 +660,17 @@ class RulesTest(unittest.TestCase):
         self.assertIsNotNone(watch.Rules(rules, ["sym53c8xx .*buffer is full"])
                              .check("console", line))
 
+    def test_split_line(self):
+        """A line that Xen has split matches no rule until it is in one piece again."""
+        run = watch.Run("", {"allow": [], "limit": "1", "minutes": "", "silence": "1"}, print)
+        console = ("[    1.000000] nvme 0000:00:01.0: swiotlb buffer is (XEN) d0v0 says this\n"
+                   "full (sz: 4096 bytes), total 512 (slots), used 512 (slots)\nand on\n")
+        for line in console.splitlines():
+            run.feed(line)
+        self.assertIsNone(run.cause)
+        self.assertRegex(run.split_line(report.unmix(console)), "^a mapping failed, pool full: nvme")
+        self.assertIsNone(run.split_line(report.unmix(console.replace("full", "half"))))
+
 
 class ScenarioTest(unittest.TestCase):
     def test_all_files(self):

@@ -4,8 +4,11 @@
 
 Every mutant is applied to a copy of the two files, compiled and run with the test that is
 to notice it; with all tests if that one does not, to say which does. In KTAP. A mutant that
-no test notices, or whose text is not found exactly once, is a failure.
+no test notices, or whose text is not found exactly once, is a failure. So is a test that
+fails without any change. One that then goes on without end has noticed the change, if it
+needs less than a tenth of the limit without.
 """
+import functools
 import os
 import shutil
 import subprocess
@@ -88,29 +91,53 @@ def run_tests(folder, *names):
     return [row.split()[3] for row in done.stdout.split("\n") if row.startswith("not ok")], done
 
 
+def build(variant, tree, folder):
+    """Returns what is wrong, or None."""
+    os.makedirs(folder, exist_ok=True)
+    built = subprocess.run(["make", "-s", "-j2", "O=" + folder, "KERNEL=" + tree]
+                           + VARIANTS[variant] + [folder + "/swiotlb-sim"],
+                           text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return "does not compile: " + built.stdout[-300:] if built.returncode else None
+
+
+@functools.lru_cache(maxsize=None)
+def unchanged(variant, test, kernel, out):
+    """Returns what is wrong with a test without any change, or None, and its seconds."""
+    folder = os.path.join(out, "unchanged-" + variant)
+    wrong = build(variant, kernel, folder)
+    if wrong:
+        return wrong, 0
+    began = time.time()
+    try:
+        failed, done = run_tests(folder, test)
+    except subprocess.TimeoutExpired:
+        return f"{test} takes more than {SECONDS} s without it", 0
+    if done.returncode == 2:
+        return f"there is no test {test}", 0
+    return f"{failed[0]} fails without it" if failed else None, time.time() - began
+
+
 def judge(mutant, kernel, out):
     """Returns what is wrong, or None, and what noticed it."""
     tree = os.path.join(out, "tree-" + mutant.variant)
     folder = os.path.join(out, "mutants-" + mutant.variant)
-    os.makedirs(folder, exist_ok=True)
-    wrong = mutate(mutant, kernel, tree)
+    wrong, seconds = unchanged(mutant.variant, mutant.test, kernel, out)
+    wrong = wrong or mutate(mutant, kernel, tree)
     if wrong:
         return wrong, None
     # The tests are the same for each: only the two files are compiled again.
     for name in ("subject-swiotlb.o", "subject-xen.o"):
         if os.path.exists(f"{folder}/{name}"):
             os.unlink(f"{folder}/{name}")
-    built = subprocess.run(["make", "-s", "-j2", "O=" + folder, "KERNEL=" + tree]
-                           + VARIANTS[mutant.variant] + [folder + "/swiotlb-sim"],
-                           text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if built.returncode:
-        return "does not compile: " + built.stdout[-300:], None
+    wrong = build(mutant.variant, tree, folder)
+    if wrong:
+        return wrong, None
     try:
-        failed, done = run_tests(folder, mutant.test)
+        failed, _ = run_tests(folder, mutant.test)
     except subprocess.TimeoutExpired:
+        if seconds > SECONDS / 10:
+            return f"{mutant.test} takes more than {SECONDS} s, and {seconds:.0f} s without it", None
         return None, f"the limit of {SECONDS} s"
-    if done.returncode == 2:
-        return f"there is no test {mutant.test}", None
     if failed:
         return None, failed[0]
     try:
@@ -126,9 +153,11 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     kernel, out, names = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
-    mutants = [m for m in read_mutants("mutants") if not names or m.name in names]
-    if not mutants:
-        sys.exit("error: no such mutant: " + " ".join(names))
+    mutants = read_mutants(os.path.join(os.path.dirname(os.path.abspath(__file__)), "mutants"))
+    missing = [name for name in names if name not in [m.name for m in mutants]]
+    if missing:
+        sys.exit("error: no such mutant: " + " ".join(missing))
+    mutants = [m for m in mutants if not names or m.name in names]
     bad = 0
     print("KTAP version 1\n1..%d" % len(mutants))
     for i, mutant in enumerate(mutants, 1):

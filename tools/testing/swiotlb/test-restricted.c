@@ -340,3 +340,17 @@ TEST(restricted_second_device)
 	unmap_slots(tlb, 3);
 	test_pools(&dev, true);
 }
+
+/* Whose pool is full cannot raise its size on the command line. */
+TEST(restricted_full_raises_nothing)
+{
+	phys_addr_t orig;
+
+	boot(MB);
+	CHECK_EQ(rmem.ops->device_init(&rmem, &dev), 0);
+	orig = sim_alloc_at(0, 64 * MB, SEGMENT, PAGE_SIZE);
+	while (swiotlb_map(&dev, orig, SEGMENT, DMA_TO_DEVICE, 0) != DMA_MAPPING_ERROR)
+		;
+	CHECK(sim_log_has("swiotlb buffer is full (sz: "));
+	CHECK(!sim_log_has("raise <"));
+}
