@@ -1040,8 +1040,8 @@ static bool recheck_slowly(phys_addr_t start, unsigned long nslabs, unsigned int
 		swiotlb_tbl_unmap_single(&low, dma, 4096, DMA_TO_DEVICE, 0);
 		CHECK(!subject_uses_hi(&wide));
 		recheck_maps++;
-		bus->start = min(bus->start, (u64)p);
-		bus->end = max(bus->end, (u64)p + SEGMENT - 1);
+		bus->start = min_t(u64, bus->start, p);
+		bus->end = max_t(u64, bus->end, p + SEGMENT - 1);
 	}
 	return true;
 }
